@@ -1,0 +1,1 @@
+//! The bounds-checked reader that every binary format decodes through.

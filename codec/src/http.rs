@@ -1,0 +1,1 @@
+//! HTTP/1.1: request heads, body framing and response heads.

@@ -1,0 +1,1 @@
+//! JSON: validation and member scanning without building a tree.
