@@ -22,3 +22,4 @@
 pub mod http;
 pub mod input;
 pub mod mqtt;
+pub mod sse;
