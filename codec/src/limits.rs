@@ -26,6 +26,17 @@ const _: () = assert!(MQTT_FIELD_BYTES_MAX < MQTT_REMAINING_BYTES_MAX);
 // JSON
 // ---------------------------------------------------------------------------------------------------------------
 
+/// Deepest nesting of arrays and objects in a value, counted from the value itself (RFC 8259, 9).
+///
+/// Enough for any payload a person would write; small enough for every recursive reader behind us.
+pub const JSON_DEPTH_MAX: u32 = 64;
+
+/// Most members of an object that is read by name (RFC 8259, 9).
+pub const JSON_KEYS_MAX: usize = 1_024;
+
+/// Longest number in an object that is read by name, in bytes (RFC 8259, 9). A double needs at most 24.
+pub const JSON_NUMBER_BYTES_MAX: usize = 64;
+
 // ---------------------------------------------------------------------------------------------------------------
 // HTTP/1.1
 // ---------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,171 @@
+//! The fields that packets are made of: UTF-8 strings, topic names, topic filters and binary data (1.5.3, 4.7).
+//!
+//! It owns what makes a string acceptable anywhere in MQTT, and the same fields on their way out. It never knows
+//! which packet a field stands in; whether a filter's wildcards are well placed is asked in `filter`.
+
+use super::{Malformed, Misuse};
+use crate::cursor::Cursor;
+use crate::limits::MQTT_FIELD_BYTES_MAX;
+
+/// Length-prefixed bytes of any value, such as a password or a will's payload.
+#[inline]
+pub(super) fn binary<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Malformed> {
+    let length = cursor.u16().ok_or(Malformed::Truncated)?;
+    cursor.take(usize::from(length)).ok_or(Malformed::Truncated)
+}
+
+/// A UTF-8 string without U+0000. A byte order mark is text like any other and stays [MQTT-1.5.3-3].
+#[inline]
+pub(super) fn string<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Malformed> {
+    let bytes = binary(cursor)?;
+    let text = utf8(bytes)?;
+    if has_any(bytes, |byte| byte == 0) {
+        Err(Malformed::NullCharacter)
+    } else {
+        Ok(text)
+    }
+}
+
+/// A topic name: at least one character, no wildcard.
+#[inline]
+pub(super) fn topic_name<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Malformed> {
+    let bytes = binary(cursor)?;
+    if bytes.is_empty() {
+        return Err(Malformed::TopicEmpty);
+    }
+    let text = utf8(bytes)?;
+    if has_any(bytes, |byte| byte == 0 || byte == b'#' || byte == b'+') {
+        return Err(if bytes.contains(&0) {
+            Malformed::NullCharacter
+        } else {
+            Malformed::TopicWildcard
+        });
+    }
+    Ok(text)
+}
+
+/// A topic filter: at least one character; its wildcards are not looked at.
+#[inline]
+pub(super) fn topic_filter<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Malformed> {
+    let text = string(cursor)?;
+    if text.is_empty() {
+        Err(Malformed::FilterEmpty)
+    } else {
+        Ok(text)
+    }
+}
+
+#[inline]
+fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
+    core::str::from_utf8(bytes).map_err(|_| Malformed::IllFormedUtf8)
+}
+
+/// Whether any byte is wanted. It looks at all of them, sixteen at a time, because a field rarely holds a forbidden
+/// byte and the compiler turns the blocks into a few vector instructions: leaving early would cost more.
+#[inline]
+fn has_any(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> bool {
+    let in_block = |block: &[u8]| block.iter().fold(false, |found, &byte| found | wanted(byte));
+    let (blocks, tail) = bytes.as_chunks::<16>();
+    let found = blocks.iter().fold(false, |found, block| found | in_block(block));
+    match bytes.last_chunk::<16>() {
+        Some(last) if !tail.is_empty() => found | in_block(last),
+        _ => found | in_block(tail),
+    }
+}
+
+/// Bytes a field takes on the wire, its length included.
+///
+/// # Errors
+///
+/// [`Misuse::FieldTooLong`] when 16 bits cannot say its length.
+#[inline]
+pub(super) fn field_bytes(content_bytes: usize) -> Result<usize, Misuse> {
+    if content_bytes > MQTT_FIELD_BYTES_MAX {
+        Err(Misuse::FieldTooLong)
+    } else {
+        Ok(2 + content_bytes)
+    }
+}
+
+/// Appends a field whose length was checked by [`field_bytes`].
+#[inline]
+pub(super) fn write(out: &mut Vec<u8>, content: &[u8]) {
+    write_length(out, content.len());
+    out.extend_from_slice(content);
+}
+
+/// Appends only the length of a field, for content that is appended in parts.
+#[inline]
+pub(super) fn write_length(out: &mut Vec<u8>, content_bytes: usize) {
+    debug_assert!(
+        content_bytes <= MQTT_FIELD_BYTES_MAX,
+        "the caller checked it with field_bytes"
+    );
+    out.extend_from_slice(&(content_bytes as u16).to_be_bytes());
+}
+
+/// Whether the joined parts are a topic name; for assertions about our own text.
+pub(super) fn is_topic_name(parts: &[&str]) -> bool {
+    parts.iter().any(|part| !part.is_empty()) && !parts.iter().any(|part| part.contains(['\0', '#', '+']))
+}
+
+/// Whether this text may stand where a topic filter is expected; for assertions about our own text.
+pub(super) fn is_topic_filter(text: &str) -> bool {
+    !text.is_empty() && !text.contains('\0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(content: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        write(&mut out, content);
+        out
+    }
+
+    #[test]
+    fn finds_a_forbidden_byte_at_every_place_of_every_length() {
+        for length in 1..80 {
+            assert!(topic_name(&mut Cursor::new(&field(&vec![b'a'; length]))).is_ok());
+            for place in 0..length {
+                for (byte, error) in [
+                    (0, Malformed::NullCharacter),
+                    (b'#', Malformed::TopicWildcard),
+                    (b'+', Malformed::TopicWildcard),
+                    (0x80, Malformed::IllFormedUtf8),
+                ] {
+                    let mut content = vec![b'a'; length];
+                    content[place] = byte;
+                    let bytes = field(&content);
+                    assert_eq!(
+                        topic_name(&mut Cursor::new(&bytes)),
+                        Err(error),
+                        "{length} {place}"
+                    );
+                    let text = string(&mut Cursor::new(&bytes));
+                    let free = byte == b'#' || byte == b'+';
+                    assert_eq!(text.is_ok(), free, "{length} {place}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn stops_at_the_end_of_the_packet() {
+        assert_eq!(binary(&mut Cursor::new(&[])), Err(Malformed::Truncated));
+        assert_eq!(binary(&mut Cursor::new(&[0])), Err(Malformed::Truncated));
+        assert_eq!(binary(&mut Cursor::new(&[0, 2, b'a'])), Err(Malformed::Truncated));
+        assert_eq!(
+            binary(&mut Cursor::new(&[0xff, 0xff, b'a'])),
+            Err(Malformed::Truncated)
+        );
+    }
+
+    #[test]
+    fn measures_fields_up_to_the_longest() {
+        assert_eq!(field_bytes(0), Ok(2));
+        assert_eq!(field_bytes(65_535), Ok(65_537));
+        assert_eq!(field_bytes(65_536), Err(Misuse::FieldTooLong));
+    }
+}
