@@ -1,1 +1,0 @@
-//! JSON: validation and member scanning without building a tree.
