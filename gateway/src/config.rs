@@ -1,0 +1,397 @@
+//! The configuration: what an operator may choose, read from a TOML file and the environment, checked as a whole.
+//!
+//! Owns the shape ([`Config`]), its defaults, the reading (`config/environment.rs` lays `GATEWAY__SECTION__KEY` over the
+//! file), the checks, and the two texts that show it (`config/default_text.rs`, [`Config::print`]). Unknown keys are
+//! errors with their line; a file is taken whole or not at all. It never touches a socket, a certificate or a key file,
+//! and prints no secret.
+
+mod default_text;
+mod environment;
+
+pub use default_text::default_text;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::limits::Limits;
+
+/// The folder for keys and the store, when the configuration names none.
+pub const DATA_DIR: &str = "gateway-data";
+/// More cores than this are taken for a slip of the pen.
+const CORES_MAX: usize = 1024;
+
+/// Everything that a running gateway was told.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The folder of `keys.toml` and the store. Relative to the folder in which the gateway was started.
+    pub data_dir: PathBuf,
+    /// How many cores serve connections; `None` for all that the machine has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cores: Option<usize>,
+    /// The addresses that accept connections, at least one.
+    pub listen: Vec<Listen>,
+    /// The certificate of listeners with `tls = true`.
+    pub tls: Tls,
+    /// Who says whether a key is good.
+    pub auth: Auth,
+    /// Every ceiling.
+    pub limits: Limits,
+}
+
+/// One address that accepts connections.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "ListenRecord", into = "ListenRecord")]
+pub struct Listen {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Where; port 0 picks a free one.
+    pub address: SocketAddr,
+    /// Whether TLS is spoken below the protocol.
+    pub tls: bool,
+    /// What an HTTP listener serves. Nothing on an MQTT listener, which serves devices alone.
+    pub serves: Serves,
+}
+
+/// The protocols that a listener may speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// MQTT 3.1.1 over TCP.
+    Mqtt,
+    /// HTTP/1.1: the API of agents and operators, and the transports of devices that begin as HTTP.
+    Http,
+}
+
+/// What an HTTP listener serves; paths that belong to something else answer 404 there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(from = "Vec<Party>", into = "Vec<Party>")]
+pub struct Serves {
+    /// `/mqtt`, `/socket.io/`.
+    pub devices: bool,
+    /// `/v1`, `/developer`, `/mcp`, `/openapi.json`.
+    pub agents: bool,
+    /// `/console`, `/metrics`, `/healthz`, `/readyz`.
+    pub operator: bool,
+}
+
+/// A word in `serves`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Party {
+    Devices,
+    Agents,
+    Operator,
+}
+
+/// Where the certificate of TLS listeners lies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// PEM chain, the server's own certificate first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// PEM private key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+}
+
+/// Who says whether a key is good.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// The embedded key file alone, or a service behind it.
+    pub mode: AuthMode,
+    /// The service, in mode `http`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// How long one question to the service may take, in ms.
+    pub timeout_ms: u64,
+    /// How long a yes of the service is used, in ms.
+    pub cache_ms: u64,
+}
+
+/// Where keys are looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthMode {
+    /// `keys.toml` in the data folder.
+    Keys,
+    /// `keys.toml`, then the service at `url`.
+    Http,
+}
+
+/// Why there is no configuration: one sentence per line, each naming its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads `file`, lays the environment over it, and checks the whole.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| ConfigError(format!("{name}: it cannot be read: {error}")))?;
+        Self::from_text(&text, &name, environment::variables()?)
+    }
+
+    /// The defaults with the environment laid over them, checked.
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        Self::from_text("", "environment", environment::variables()?)
+    }
+
+    /// Reads `text`, lays `variables` (`GATEWAY__SECTION__KEY` and value) over it, and checks the whole. `name` stands in
+    /// front of complaints.
+    pub fn from_text(text: &str, name: &str, variables: Vec<(String, String)>) -> Result<Self, ConfigError> {
+        let complaint =
+            |error: toml::de::Error| ConfigError(format!("{name}: {}", error.to_string().trim_end()));
+        let mut config: Config = toml::from_str(text).map_err(complaint)?;
+        if !variables.is_empty() {
+            let table = toml::from_str(text).map_err(complaint)?;
+            config = environment::overlay(table, variables).map_err(ConfigError)?;
+        }
+        match config.problems() {
+            problems if problems.is_empty() => Ok(config),
+            problems => {
+                let lines: Vec<String> = problems
+                    .iter()
+                    .map(|problem| format!("{name}: {problem}"))
+                    .collect();
+                Err(ConfigError(lines.join("\n")))
+            }
+        }
+    }
+
+    /// How many cores serve: the configured number, or all that the machine gives to this process.
+    pub fn core_count(&self) -> usize {
+        let all = || {
+            std::thread::available_parallelism()
+                .map_or(1, usize::from)
+                .min(CORES_MAX)
+        };
+        self.cores.unwrap_or_else(all)
+    }
+
+    /// The effective values as TOML, secrets hidden.
+    pub fn print(&self) -> String {
+        let mut shown = self.clone();
+        shown.auth.url = shown.auth.url.as_deref().map(without_secrets);
+        toml::to_string(&shown).expect("a configuration is plain tables, texts and numbers")
+    }
+
+    /// Everything that makes this configuration unusable, as sentences.
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.data_dir.as_os_str().is_empty() {
+            problems.push("data_dir must not be empty".to_owned());
+        }
+        if self.cores.is_some_and(|cores| cores == 0 || cores > CORES_MAX) {
+            problems.push(format!(
+                "cores must lie between 1 and {CORES_MAX}; leave it out for all of the machine's"
+            ));
+        }
+        problems.extend(self.listener_problems());
+        problems.extend(self.auth.problem().map(str::to_owned));
+        problems.extend(self.limits.problems());
+        problems
+    }
+
+    fn listener_problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.listen.is_empty() {
+            problems.push("there is no [[listen]]: nobody could connect".to_owned());
+        }
+        let mut seen = BTreeSet::new();
+        for (index, listen) in self.listen.iter().enumerate() {
+            if listen.address.port() != 0 && !seen.insert(listen.address) {
+                problems.push(format!(
+                    "listen {index}: {} is taken by a listener above it",
+                    listen.address
+                ));
+            }
+            if listen.tls {
+                problems.push(format!(
+                    "listen {index}: tls = true: TLS listeners arrive with a later version; until then, put a TLS proxy in front"
+                ));
+            }
+            if listen.protocol == Protocol::Http && listen.serves == Serves::default() {
+                problems.push(format!(
+                    "listen {index}: serves is empty: it would answer 404 to everything"
+                ));
+            }
+        }
+        problems
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            data_dir: DATA_DIR.into(),
+            cores: None,
+            listen: vec![Listen::mqtt(loopback(1883)), Listen::http(loopback(8080))],
+            tls: Tls::default(),
+            auth: Auth::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Listen {
+    /// MQTT over plain TCP.
+    pub fn mqtt(address: SocketAddr) -> Self {
+        Self {
+            protocol: Protocol::Mqtt,
+            address,
+            tls: false,
+            serves: Serves::default(),
+        }
+    }
+
+    /// Plain HTTP that serves everybody.
+    pub fn http(address: SocketAddr) -> Self {
+        Self {
+            protocol: Protocol::Http,
+            address,
+            tls: false,
+            serves: Serves::EVERYBODY,
+        }
+    }
+}
+
+impl Serves {
+    /// Devices, agents and the operator.
+    pub const EVERYBODY: Self = Self {
+        devices: true,
+        agents: true,
+        operator: true,
+    };
+}
+
+impl Auth {
+    fn problem(&self) -> Option<&'static str> {
+        match self.mode {
+            AuthMode::Http => Some(
+                "auth.mode = \"http\": asking a service arrives with a later version; until then, use \"keys\"",
+            ),
+            AuthMode::Keys if self.timeout_ms == 0 => Some("auth.timeout_ms must be at least 1"),
+            AuthMode::Keys => None,
+        }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            mode: AuthMode::Keys,
+            url: None,
+            timeout_ms: 2000,
+            cache_ms: 60_000,
+        }
+    }
+}
+
+/// `[[listen]]` as it stands in a file.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct ListenRecord {
+    protocol: Protocol,
+    #[serde(deserialize_with = "socket_address")]
+    address: SocketAddr,
+    #[serde(default)]
+    tls: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    serves: Option<Serves>,
+}
+
+impl TryFrom<ListenRecord> for Listen {
+    type Error = &'static str;
+
+    fn try_from(record: ListenRecord) -> Result<Self, Self::Error> {
+        let serves = match (record.protocol, record.serves) {
+            (Protocol::Http, serves) => serves.unwrap_or(Serves::EVERYBODY),
+            (Protocol::Mqtt, None) => Serves::default(),
+            (Protocol::Mqtt, Some(_)) => {
+                return Err("`serves` belongs to http listeners; an mqtt listener serves devices alone");
+            }
+        };
+        Ok(Self {
+            protocol: record.protocol,
+            address: record.address,
+            tls: record.tls,
+            serves,
+        })
+    }
+}
+
+impl From<Listen> for ListenRecord {
+    fn from(listen: Listen) -> Self {
+        let serves = (listen.protocol == Protocol::Http).then_some(listen.serves);
+        Self {
+            protocol: listen.protocol,
+            address: listen.address,
+            tls: listen.tls,
+            serves,
+        }
+    }
+}
+
+impl From<Vec<Party>> for Serves {
+    fn from(parties: Vec<Party>) -> Self {
+        let named = |party| parties.contains(&party);
+        Self {
+            devices: named(Party::Devices),
+            agents: named(Party::Agents),
+            operator: named(Party::Operator),
+        }
+    }
+}
+
+impl From<Serves> for Vec<Party> {
+    fn from(serves: Serves) -> Self {
+        [
+            (serves.devices, Party::Devices),
+            (serves.agents, Party::Agents),
+            (serves.operator, Party::Operator),
+        ]
+        .into_iter()
+        .filter_map(|(named, party)| named.then_some(party))
+        .collect()
+    }
+}
+
+fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        serde::de::Error::custom(format!(
+            "address {text:?} is not IP:PORT, such as \"127.0.0.1:1883\" or \"[::]:1883\""
+        ))
+    })
+}
+
+/// The URL with whatever may be a secret in it replaced: user information and the query.
+fn without_secrets(url: &str) -> String {
+    let (base, query) = url.split_once('?').map_or((url, ""), |(base, _)| (base, "?***"));
+    let (scheme, rest) = base.split_once("://").unwrap_or(("http", base));
+    let authority_end = rest.find('/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(authority_end);
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://***@{host}{path}{query}"),
+        None => format!("{scheme}://{authority}{path}{query}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

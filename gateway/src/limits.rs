@@ -1,0 +1,341 @@
+//! Every ceiling of the gateway that an operator may move: its name, unit, default, range and reason, in one table.
+//!
+//! The table below is the section `[limits]` of the configuration, the struct [`Limits`] that the rooms read, the text of
+//! `gateway config default` and the page `docs/limits.md`; there is no second list to forget. Limits that are part of a
+//! wire format (JSON depth, topic length) are not here but in the codec's own `limits.rs`. Nothing in this file enforces
+//! anything: the room that owns a resource reads its ceiling and refuses by it.
+
+use serde::{Deserialize, Serialize};
+
+/// Bytes of an envelope (topic, ids, JSON keys) that may come on top of the largest payload in one packet or body.
+pub const ENVELOPE_BYTES_MAX: usize = 65_536;
+
+macro_rules! limits {
+    ($( $group:literal { $( $(#[doc = $doc:literal])+ $name:ident: $kind:ty = $default:literal,
+        $least:literal ..= $most:literal, $unit:literal; )+ } )+) => {
+        /// The ceilings in force. Read from `[limits]`; every field that the file leaves out keeps its default.
+        #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Limits {
+            $($(
+                $(#[doc = $doc])+
+                #[doc = concat!("\n\nDefault ", stringify!($default), " ", $unit, ", from ", stringify!($least), " to ",
+                    stringify!($most), ".")]
+                pub $name: $kind,
+            )+)+
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($( $name: $default, )+)+ }
+            }
+        }
+
+        impl Limits {
+            /// The value of the limit called `name`, in the unit of its row.
+            pub fn value(&self, name: &str) -> Option<u64> {
+                match name {
+                    $($( stringify!($name) => Some(self.$name as u64), )+)+
+                    _ => None,
+                }
+            }
+        }
+
+        /// The table: one row per limit, in the order of the configuration file.
+        pub static ROWS: &[Row] = &[
+            $($( Row {
+                group: $group, name: stringify!($name), unit: $unit, default: $default, least: $least, most: $most,
+                sentence: concat!($($doc),+),
+            }, )+)+
+        ];
+
+        /// The defaults as constants, for the assertions that relate them.
+        #[allow(non_upper_case_globals, dead_code)]
+        mod default {
+            $($( pub(super) const $name: $kind = $default; )+)+
+        }
+    };
+}
+
+/// What the table knows about one limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The heading it stands under.
+    pub group: &'static str,
+    /// Its key in `[limits]`.
+    pub name: &'static str,
+    /// The unit of its value.
+    pub unit: &'static str,
+    /// The value when the configuration says nothing.
+    pub default: u64,
+    /// The smallest value accepted.
+    pub least: u64,
+    /// The largest value accepted.
+    pub most: u64,
+    sentence: &'static str,
+}
+
+impl Row {
+    /// What the limit bounds and what happens at it.
+    pub fn sentence(&self) -> &'static str {
+        self.sentence.trim()
+    }
+}
+
+limits! {
+    "An agent's share" {
+        /// Triggers that all devices of one agent may fire in a second; one more is answered `RATE_LIMITED`.
+        triggers_per_second_per_agent: u32 = 10, 0..=1_000_000, "triggers/s";
+        /// Commands of one agent that may wait for an answer; one more is answered 429 `too-many-commands`.
+        commands_in_flight_per_agent: u32 = 100, 0..=1_000_000, "commands";
+        /// Events kept in memory for an agent's stream; older ones give way to a `gap` event.
+        events_kept_per_agent: u32 = 10_000, 1..=10_000_000, "events";
+        /// Bytes of events kept in memory for an agent's stream; older ones give way to a `gap` event.
+        events_bytes_per_agent: usize = 67_108_864, 65_536..=17_179_869_184, "bytes";
+        /// Event streams that one agent may hold open; one more is answered 429.
+        event_streams_per_agent: u32 = 64, 1..=100_000, "streams";
+        /// A comment line keeps an idle event stream alive this often.
+        event_comment_ms: u64 = 15_000, 100..=600_000, "ms";
+    }
+    "Strangers: connections that have not said who they are" {
+        /// Unidentified connections from one source address; the oldest of them gives way. 0 switches it off.
+        unidentified_per_address: u32 = 64, 0..=1_000_000, "connections";
+        /// Unidentified connections on one core; the oldest of them gives way.
+        unidentified_per_core: u32 = 2048, 1..=1_000_000, "connections";
+        /// Time from the TCP accept to the whole MQTT CONNECT; then the connection is closed.
+        connect_timeout_ms: u64 = 20_000, 100..=600_000, "ms";
+        /// Largest first MQTT packet (CONNECT); a larger one closes the connection before its body is read.
+        connect_bytes_max: usize = 16_384, 512..=1_048_576, "bytes";
+    }
+    "Devices" {
+        /// Devices, connected or remembered, that one core keeps; one more is refused at its log-in.
+        devices_per_core_max: u32 = 1_000_000, 1..=100_000_000, "devices";
+        /// Silence of a device that sends heartbeats until it is called `late`; its tools stay.
+        heartbeat_late_ms: u64 = 45_000, 100..=86_400_000, "ms";
+        /// Silence of a device that sends heartbeats until it is `offline` and its connection is closed.
+        heartbeat_offline_ms: u64 = 75_000, 200..=86_400_000, "ms";
+        /// Silence allowed to an MQTT device whose keep alive is 0 or longer than 600 s.
+        keepalive_ms_max: u64 = 900_000, 1000..=86_400_000, "ms";
+        /// Reasons of past closes that are kept for a device's page.
+        closes_kept_per_device: u32 = 8, 0..=64, "reasons";
+    }
+    "MQTT" {
+        /// QoS 1 messages to one device that may wait for their PUBACK; commands queue in order behind them.
+        mqtt_inflight_to_device: u16 = 1, 1..=64, "messages";
+        /// PUBACKs that may be owed to one device; then reading from it stops until they are paid.
+        mqtt_owed_max: u16 = 64, 1..=1024, "packets";
+        /// Incoming QoS 2 messages of one device that wait for PUBREL; one more closes the connection.
+        mqtt_qos2_open_max: u16 = 64, 1..=1024, "messages";
+        /// Topic filters in one SUBSCRIBE or UNSUBSCRIBE; more close the connection.
+        mqtt_filters_per_subscribe_max: u16 = 16, 6..=1024, "filters";
+    }
+    "HTTP" {
+        /// Largest request head; a larger one is answered 431 and the connection closed.
+        http_head_bytes_max: usize = 16_384, 1024..=1_048_576, "bytes";
+        /// Time for a whole request head, from its first byte or from the accept; then 408.
+        http_head_timeout_ms: u64 = 10_000, 100..=600_000, "ms";
+        /// Time for a whole request body; then 408.
+        http_body_timeout_ms: u64 = 30_000, 100..=3_600_000, "ms";
+        /// Silence between two requests of a connection until it is closed.
+        http_idle_ms: u64 = 75_000, 100..=3_600_000, "ms";
+    }
+    "Commands" {
+        /// Largest payload of a command, `data` of an answer, or payload of a trigger, each. MQTT packets and HTTP bodies
+        /// may be 65536 bytes larger.
+        payload_bytes_max: usize = 1_048_576, 1..=268_369_919, "bytes";
+        /// Largest `error` text of an answer; a longer one is cut.
+        response_error_bytes_max: usize = 4096, 64..=1_048_576, "bytes";
+        /// Commands that wait in order for one device; one more is answered 503 `device-busy`.
+        commands_waiting_per_device: u32 = 64, 1..=100_000, "commands";
+        /// Shortest `timeoutMs` accepted; a shorter one is answered 422.
+        timeout_ms_min: u64 = 1000, 1..=3_600_000, "ms";
+        /// Longest `timeoutMs` accepted; a longer one is answered 422.
+        timeout_ms_max: u64 = 600_000, 1000..=86_400_000, "ms";
+        /// `timeoutMs` of a command when neither the request nor the manifest names one.
+        timeout_ms_default: u64 = 30_000, 1..=86_400_000, "ms";
+        /// Time given to an answer on its way, after `timeoutMs`; then 504 `device-timeout`.
+        command_grace_ms: u64 = 2000, 0..=600_000, "ms";
+        /// Time that the answer to an idempotency key is kept.
+        idempotency_ms: u64 = 86_400_000, 1000..=604_800_000, "ms";
+        /// Idempotency keys that one core keeps; the oldest settled one gives way.
+        idempotency_keys_per_core: u32 = 100_000, 1..=10_000_000, "keys";
+    }
+    "Manifests" {
+        /// Commands in one manifest; the ones behind are refused and reported to the device.
+        manifest_commands_max: u32 = 128, 1..=10_000, "commands";
+        /// Largest schema of a command, as sent; a command with a larger one is refused and reported.
+        schema_bytes_max: usize = 4096, 64..=1_048_576, "bytes";
+        /// Longest description of a command; a longer one is cut.
+        description_chars_max: u32 = 500, 1..=100_000, "characters";
+    }
+    "Output and stop" {
+        /// Output that may wait for one connection, beside the message being written; then commands are answered busy.
+        backlog_bytes_max: usize = 1_048_576, 65_536..=268_435_456, "bytes";
+        /// Time of the graceful stop; what is still open then is closed.
+        drain_ms: u64 = 25_000, 0..=3_600_000, "ms";
+    }
+}
+
+const _: () = assert!(default::payload_bytes_max + ENVELOPE_BYTES_MAX == 1_114_112);
+const _: () = assert!(default::connect_bytes_max <= ENVELOPE_BYTES_MAX);
+const _: () = assert!(default::payload_bytes_max <= default::backlog_bytes_max);
+const _: () = assert!(default::timeout_ms_min <= default::timeout_ms_default);
+const _: () = assert!(default::timeout_ms_default <= default::timeout_ms_max);
+const _: () = assert!(default::heartbeat_late_ms < default::heartbeat_offline_ms);
+const _: () = assert!(default::schema_bytes_max < ENVELOPE_BYTES_MAX);
+const _: () = assert!(default::idempotency_ms >= default::timeout_ms_max + default::command_grace_ms);
+
+impl Limits {
+    /// Largest MQTT packet after log-in, in bytes: the largest payload and its envelope. A larger one closes the
+    /// connection before its body is read.
+    pub fn packet_bytes_max(&self) -> usize {
+        self.payload_bytes_max.saturating_add(ENVELOPE_BYTES_MAX)
+    }
+
+    /// Largest HTTP request body, in bytes: the largest payload and its envelope. A larger one is answered 413 and the
+    /// connection closed.
+    pub fn http_body_bytes_max(&self) -> usize {
+        self.payload_bytes_max.saturating_add(ENVELOPE_BYTES_MAX)
+    }
+
+    /// Everything that makes these limits unusable, as sentences: values outside their range, and pairs that contradict
+    /// each other. Empty when all is well.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems: Vec<String> = ROWS.iter().filter_map(|row| self.out_of_range(row)).collect();
+        problems.extend(self.contradictions().into_iter().map(str::to_owned));
+        problems
+    }
+
+    fn out_of_range(&self, row: &Row) -> Option<String> {
+        let value = self.value(row.name)?;
+        let Row {
+            name,
+            least,
+            most,
+            unit,
+            ..
+        } = row;
+        (value < *least || value > *most)
+            .then(|| format!("limits.{name} = {value}: it must lie between {least} and {most} {unit}"))
+    }
+
+    fn contradictions(&self) -> Vec<&'static str> {
+        [
+            (
+                self.timeout_ms_min > self.timeout_ms_default || self.timeout_ms_default > self.timeout_ms_max,
+                "limits.timeout_ms_default must lie between limits.timeout_ms_min and limits.timeout_ms_max",
+            ),
+            (
+                self.heartbeat_late_ms >= self.heartbeat_offline_ms,
+                "limits.heartbeat_late_ms must be below limits.heartbeat_offline_ms",
+            ),
+            (
+                self.idempotency_ms < self.timeout_ms_max.saturating_add(self.command_grace_ms),
+                "limits.idempotency_ms must be at least limits.timeout_ms_max + limits.command_grace_ms, or a repeat could run a command twice",
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(broken, sentence)| broken.then_some(sentence))
+        .collect()
+    }
+}
+
+/// The page `docs/limits.md`.
+pub fn markdown() -> String {
+    let mut page = String::from(
+        "# Limits\n\nEvery ceiling that the section `[limits]` of the configuration can move. Generated from \
+         `gateway/src/limits.rs`\n(`UPDATE_DOCS=1 cargo test -p gateway limits` rewrites it).\n",
+    );
+    let mut group = "";
+    for row in ROWS {
+        if row.group != group {
+            group = row.group;
+            page.push_str(&format!(
+                "\n## {group}\n\n| limit | default | range | unit | what it bounds |\n"
+            ));
+            page.push_str("|---|---:|---|---|---|\n");
+        }
+        let Row {
+            name,
+            default,
+            least,
+            most,
+            unit,
+            ..
+        } = row;
+        page.push_str(&format!(
+            "| `{name}` | {default} | {least} to {most} | {unit} | {} |\n",
+            row.sentence()
+        ));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_usable() {
+        assert_eq!(Limits::default().problems(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_row_knows_its_default_and_says_a_sentence() {
+        for row in ROWS {
+            assert_eq!(
+                Limits::default().value(row.name),
+                Some(row.default),
+                "{}",
+                row.name
+            );
+            assert!(row.sentence().ends_with('.'), "{}", row.name);
+            assert!(
+                row.least <= row.default && row.default <= row.most,
+                "{}",
+                row.name
+            );
+        }
+        assert_eq!(Limits::default().value("no_such_limit"), None);
+    }
+
+    #[test]
+    fn refuses_values_outside_their_range() {
+        let limits = Limits {
+            mqtt_inflight_to_device: 0,
+            ..Limits::default()
+        };
+        assert_eq!(
+            limits.problems(),
+            ["limits.mqtt_inflight_to_device = 0: it must lie between 1 and 64 messages"]
+        );
+    }
+
+    #[test]
+    fn refuses_limits_that_contradict_each_other() {
+        let limits = Limits {
+            timeout_ms_default: 700_000,
+            heartbeat_late_ms: 80_000,
+            ..Limits::default()
+        };
+        let problems = limits.problems().join("\n");
+        for name in ["timeout_ms_default", "heartbeat_late_ms"] {
+            assert!(problems.contains(name), "{name} is not named in: {problems}");
+        }
+    }
+
+    #[test]
+    fn packets_and_bodies_follow_the_largest_payload() {
+        let limits = Limits {
+            payload_bytes_max: 2_000_000,
+            ..Limits::default()
+        };
+        assert_eq!(limits.packet_bytes_max(), 2_065_536);
+        assert_eq!(limits.http_body_bytes_max(), 2_065_536);
+    }
+
+    #[test]
+    fn the_page_is_the_table() {
+        crate::docs::check("limits.md", &markdown());
+    }
+}
