@@ -1,0 +1,174 @@
+//! The half of a core that has nothing of the kernel in it: rows, desks, timers, marks, mail on its way out. `Cx` is a
+//! borrow of it, so a tenant's code does not depend on which kernel is below.
+//!
+//! Everything a tenant asks for ends here as a store or a mark. The hub never calls the tenant, never closes a
+//! connection, and touches no socket.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::core::Limits;
+use crate::core::conn::{Conn, Flag};
+use crate::core::desk::Desks;
+use crate::mailbox::UNPOSTED_LETTERS_MARK;
+use crate::service::{Close, Service};
+use crate::slots::{Key, Queue, Slots};
+use crate::stats::CoreStats;
+use crate::timer::{Alarm, Alarms, Wheel};
+
+/// What an alarm on a core's clock is for.
+#[derive(Clone, Copy)]
+pub(crate) enum Ring<T> {
+    /// The tenant's.
+    Tenant(T),
+    /// Look whether the output of a connection has made progress.
+    Stalled(Key),
+    /// The second of grace of a closed connection is over.
+    Lingered(Key),
+}
+
+/// A connection that leaves at the end of the turn.
+pub(crate) struct Leave<B> {
+    pub(crate) key: Key,
+    pub(crate) to: usize,
+    pub(crate) baggage: B,
+}
+
+/// See the file's head.
+pub(crate) struct Hub<S: Service> {
+    pub(crate) now: Instant,
+    pub(crate) wall_ms: u64,
+    pub(crate) core: usize,
+    pub(crate) cores: usize,
+    pub(crate) limits: Limits,
+    pub(crate) draining: bool,
+    dice: ChaCha12Rng,
+    pub(crate) conns: Slots<Conn>,
+    pub(crate) desks: Desks,
+    /// The connections' own deadlines.
+    pub(crate) deadlines: Wheel,
+    pub(crate) alarms: Alarms<Ring<S::Token>>,
+    /// Connections with something to read or to offer.
+    pub(crate) ready: Queue,
+    /// Connections with something to write, or to end.
+    pub(crate) flush: Queue,
+    /// Connections whose end is decided.
+    pub(crate) doomed: Vec<Key>,
+    pub(crate) leaving: Vec<Leave<S::Baggage>>,
+    /// Mail of this turn.
+    pub(crate) outbox: Vec<(usize, S::Mail)>,
+    /// Mail to this core itself, for a later turn.
+    pub(crate) own: VecDeque<S::Mail>,
+    /// Mail that waited at the end of the last turn.
+    pub(crate) unposted: usize,
+    /// Closed connections that are still there.
+    pub(crate) lingering: usize,
+    pub(crate) stats: CoreStats,
+}
+
+impl<S: Service> Hub<S> {
+    pub(crate) fn new((core, cores): (usize, usize), limits: Limits, now: Instant, wall_ms: u64, seed: [u8; 32]) -> Self {
+        Hub {
+            now,
+            wall_ms,
+            core,
+            cores,
+            limits,
+            draining: false,
+            dice: ChaCha12Rng::from_seed(seed),
+            conns: Slots::new(),
+            desks: Desks::new(),
+            deadlines: Wheel::new(now),
+            alarms: Alarms::new(now),
+            ready: Queue::new(),
+            flush: Queue::new(),
+            doomed: Vec::new(),
+            leaving: Vec::new(),
+            outbox: Vec::new(),
+            own: VecDeque::new(),
+            unposted: 0,
+            lingering: 0,
+            stats: CoreStats::default(),
+        }
+    }
+
+    pub(crate) fn random_u64(&mut self) -> u64 {
+        self.dice.next_u64()
+    }
+
+    pub(crate) fn fill_random(&mut self, bytes: &mut [u8]) {
+        self.dice.fill_bytes(bytes);
+    }
+
+    pub(crate) fn is_open(&self, key: Key) -> bool {
+        self.conns.get(key).is_some_and(Conn::open)
+    }
+
+    pub(crate) fn out(&mut self, key: Key) -> Option<&mut Vec<u8>> {
+        let conn = self.conns.get_mut(key).filter(|conn| conn.open())?;
+        if self.desks.unsent_bytes(conn.desk) >= self.limits.marks.high_bytes {
+            conn.set(Flag::Choked);
+            return None;
+        }
+        self.flush.push(key);
+        Some(self.desks.out(&mut conn.desk, self.now))
+    }
+
+    pub(crate) fn unsent_bytes(&self, key: Key) -> usize {
+        self.conns.get(key).map_or(0, |conn| self.desks.unsent_bytes(conn.desk))
+    }
+
+    pub(crate) fn post(&mut self, to: usize, mail: S::Mail) {
+        self.outbox.push((to, mail));
+    }
+
+    pub(crate) fn congested(&self) -> bool {
+        self.unposted + self.outbox.len() >= UNPOSTED_LETTERS_MARK
+    }
+
+    pub(crate) fn arm(&mut self, at: Instant, token: S::Token) -> Alarm {
+        self.alarms.arm(at, Ring::Tenant(token))
+    }
+
+    pub(crate) fn disarm(&mut self, alarm: Alarm) -> bool {
+        self.alarms.disarm(alarm)
+    }
+
+    pub(crate) fn set_deadline(&mut self, key: Key, at: Option<Instant>) {
+        if !self.is_open(key) {
+            return;
+        }
+        match at {
+            Some(at) => self.deadlines.set(key.index, self.deadlines.ticks().deadline(at)),
+            None => self.deadlines.clear(key.index),
+        }
+    }
+
+    pub(crate) fn resume(&mut self, key: Key) {
+        let Some(conn) = self.conns.get_mut(key).filter(|conn| conn.serving()) else { return };
+        if conn.take(Flag::Paused) {
+            conn.set(Flag::Offer);
+            self.ready.push(key);
+        }
+    }
+
+    /// Decides that a connection ends. The first reason stands; one that is on its way elsewhere is told there.
+    pub(crate) fn doom(&mut self, key: Key, close: Close) {
+        if let Some(conn) = self.conns.get_mut(key).filter(|conn| conn.serving()) {
+            conn.close = Some(close);
+            self.doomed.push(key);
+        }
+    }
+
+    /// Decides that a connection leaves; from now on the tenant cannot reach it here.
+    pub(crate) fn move_to(&mut self, key: Key, to: usize, baggage: S::Baggage) {
+        assert!(to < self.cores, "a connection moves to a core");
+        if let Some(conn) = self.conns.get_mut(key).filter(|conn| conn.serving()) {
+            conn.set(Flag::Leaving);
+            self.leaving.push(Leave { key, to, baggage });
+        }
+    }
+}
