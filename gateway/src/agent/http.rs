@@ -1,0 +1,303 @@
+//! The conversation with one HTTP connection: requests in, answers out.
+//!
+//! Owns the connection's state between a request and its answer, and admission to the routes. The next request is looked at
+//! only after the previous answer was written. Never knows what an endpoint does.
+
+use super::errors::{ApiError, CONTENT_TYPE, Problem};
+use super::events::Stream;
+use super::routes::{Access, Endpoint, Found, Route, find};
+use crate::auth::agent::Agent;
+use crate::auth::keys::{Digest, Grant};
+use crate::auth::operations::Operations;
+use crate::config::Serves;
+use crate::metrics::{AuthOutcome, Closed, ConnectionOutcome, Direction, Transport};
+use crate::shard::{Baggage, Cx, Facts, Shard};
+use engine::{Close, Key, Verdict};
+use std::sync::Arc;
+use std::time::Instant;
+use transports::http::{After, Event, Request, Response, Session, percent_decode};
+use transports::input::Input;
+
+/// Requests of one connection that are served in one turn.
+const REQUESTS_PER_TURN_MAX: usize = 64;
+
+/// An HTTP connection.
+#[derive(Debug)]
+pub struct HttpPeer {
+    /// The protocol's side of it.
+    pub session: Session,
+    /// The parts of the API its listener serves.
+    pub serves: Serves,
+    /// What it waits for.
+    pub waits: Waits,
+    /// It has shown a right key once: no stranger any more.
+    pub identified: bool,
+}
+
+/// What a connection waits for.
+#[derive(Debug)]
+pub enum Waits {
+    /// The peer: for its next request.
+    Request,
+    /// Mail: for the answer to its request.
+    Ticket(Key),
+    /// Events.
+    Stream(Box<Stream>),
+    /// Nothing more: it is being closed.
+    End,
+}
+
+/// Who asks, and for whom.
+#[derive(Debug)]
+pub struct Caller {
+    /// The key, where the path wants one.
+    pub grant: Option<Arc<Grant>>,
+    /// The agent of the path, or the key's own.
+    pub agent: Option<Arc<Agent>>,
+}
+
+impl HttpPeer {
+    /// A stranger.
+    pub fn new(facts: &Facts, serves: Serves, now: Instant) -> Self {
+        Self { session: Session::new(facts.http.clone(), now), serves, waits: Waits::Request, identified: false }
+    }
+
+    /// When the connection must be looked at, whatever comes.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        match &self.waits {
+            Waits::Request | Waits::Ticket(_) => self.session.next_timeout(),
+            Waits::Stream(stream) => Some(stream.comment_at),
+            Waits::End => None,
+        }
+    }
+}
+
+impl Shard {
+    /// Bytes of an HTTP connection.
+    pub(crate) fn agent_speaks(&mut self, cx: &mut Cx<'_>, conn: Key, bytes: &mut [u8]) -> Verdict<Baggage> {
+        let mut input = Input::new(bytes);
+        for _ in 0..REQUESTS_PER_TURN_MAX {
+            let Some(peer) = self.peers.http_mut(conn) else { return Verdict::Close };
+            match peer.waits {
+                Waits::Request => {}
+                Waits::Ticket(_) | Waits::End => return Verdict::Pause { consumed: input.taken() },
+                Waits::Stream(_) => {
+                    let rest = input.len();
+                    input.take(rest);
+                    return Verdict::Continue { consumed: input.taken() };
+                }
+            }
+            let Some(out) = cx.out_urgent(conn) else { return Verdict::Close };
+            match peer.session.next(&mut input, out, cx.now()) {
+                Ok(Some(Event::Request(request))) => self.request(cx, conn, &request),
+                Ok(None) => return Verdict::Continue { consumed: input.taken() },
+                Err(violation) => {
+                    tracing::debug!(violation = violation.name(), "hung up on an HTTP peer");
+                    violation.answer(out);
+                    self.counters.closed(Closed::ProtocolViolation);
+                    return Verdict::Close;
+                }
+            }
+        }
+        Verdict::Yield { consumed: input.taken() }
+    }
+
+    fn request(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>) {
+        self.counters.message(Direction::In, Transport::Http);
+        let Some(serves) = self.peers.http_mut(conn).map(|peer| peer.serves) else { return };
+        let (route, raw) = match find(request.method, request.path, serves) {
+            Found::Route(route, raw) => (route, raw),
+            Found::OtherMethods(allow) => {
+                return self.respond(cx, conn, 405, CONTENT_TYPE, &[("Allow", &allow)], &|body| {
+                    Problem::default().write(ApiError::MethodNotAllowed, body);
+                });
+            }
+            Found::Nothing => return self.problem(cx, conn, ApiError::NotFound, &Problem::default()),
+        };
+        let (mut agent, mut device) = (String::new(), String::new());
+        let (Ok(agent), Ok(device)) = (percent_decode(raw[0], &mut agent), percent_decode(raw[1], &mut device)) else {
+            return self.problem(cx, conn, ApiError::NotFound, &Problem::default());
+        };
+        match self.admit_request(conn, route, request, agent) {
+            Ok(caller) => {
+                if caller.grant.is_some() {
+                    self.identify(conn);
+                }
+                self.serve(cx, conn, route.endpoint, request, &caller, device);
+            }
+            Err(error) => self.turn_down(cx, conn, error, route),
+        }
+    }
+
+    /// Who asks, and whether they may.
+    fn admit_request(
+        &mut self,
+        conn: Key,
+        route: &Route,
+        request: &Request<'_>,
+        agent: &str,
+    ) -> Result<Caller, ApiError> {
+        debug_assert!(self.peers.http_mut(conn).is_some());
+        if route.access == Access::Open {
+            return Ok(Caller { grant: None, agent: None });
+        }
+        let secret = request.header("authorization").and_then(bearer);
+        let grant = secret.and_then(|secret| self.keys.check_digest(&Digest::of(secret.as_bytes())));
+        let Some(grant) = grant.cloned() else {
+            self.counters.auth(AuthOutcome::UnknownKey);
+            return Err(ApiError::Unauthorized);
+        };
+        let operator = grant.allows(Operations::OPERATOR);
+        let agent = match route.access {
+            Access::Open | Access::AnyKey => Some(grant.agent.clone()),
+            Access::Operator if operator => None,
+            Access::OwnAgent if operator && grant.agent.name() != agent => {
+                Some(self.keys.agent(agent).cloned().ok_or(ApiError::NotFound)?)
+            }
+            Access::OwnAgent if grant.agent.name() != agent => return Err(ApiError::NotFound),
+            Access::OwnAgent if operator || grant.allows(Operations::AGENT) => Some(grant.agent.clone()),
+            Access::Operator | Access::OwnAgent => {
+                self.counters.auth(AuthOutcome::OtherBinding);
+                return Err(ApiError::Forbidden);
+            }
+        };
+        self.counters.auth(AuthOutcome::Admitted);
+        Ok(Caller { grant: Some(grant), agent })
+    }
+
+    fn turn_down(&mut self, cx: &mut Cx<'_>, conn: Key, error: ApiError, route: &Route) {
+        match error {
+            ApiError::Unauthorized => {
+                let challenge = [("WWW-Authenticate", "Bearer realm=\"gateway\"")];
+                self.respond(cx, conn, 401, CONTENT_TYPE, &challenge, &|body| Problem::default().write(error, body));
+            }
+            ApiError::Forbidden => {
+                let needs: Vec<_> = route.access.operation().names().collect();
+                let detail = format!("This path needs a key with the operation {}.", needs.join(", "));
+                self.problem(cx, conn, error, &Problem { detail: &detail, ..Problem::default() });
+            }
+            _ => self.problem(cx, conn, error, &Problem::default()),
+        }
+    }
+
+    fn identify(&mut self, conn: Key) {
+        let Some(peer) = self.peers.http_mut(conn) else { return };
+        if !peer.identified {
+            peer.identified = true;
+            self.counters.connection(Transport::Http, ConnectionOutcome::Accepted);
+            self.farewell_stranger(conn);
+        }
+    }
+
+    fn serve(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        endpoint: Endpoint,
+        request: &Request<'_>,
+        caller: &Caller,
+        device: &str,
+    ) {
+        match (endpoint, &caller.agent) {
+            (Endpoint::Healthz, _) => self.healthz(cx, conn),
+            (Endpoint::Readyz, _) => self.readyz(cx, conn),
+            (Endpoint::Metrics, _) => self.metrics(cx, conn),
+            (Endpoint::Key, _) => self.describe_key(cx, conn, caller),
+            (Endpoint::Devices, Some(agent)) => self.list_devices(cx, conn, request, agent),
+            (Endpoint::Device, Some(agent)) => self.show_device(cx, conn, agent, device),
+            (Endpoint::Tools, Some(agent)) => self.list_tools(cx, conn, request, agent),
+            (Endpoint::Command, Some(agent)) => self.run_command(cx, conn, request, agent, device),
+            (Endpoint::Events, Some(agent)) => self.open_stream(cx, conn, request, caller, agent),
+            (
+                Endpoint::Devices | Endpoint::Device | Endpoint::Tools | Endpoint::Command | Endpoint::Events,
+                None,
+            ) => debug_assert!(false, "admission names the agent"),
+        }
+    }
+
+    /// Answers with an error of the table.
+    pub(crate) fn problem(&mut self, cx: &mut Cx<'_>, conn: Key, error: ApiError, problem: &Problem<'_>) {
+        let retry = [("Retry-After", "1")];
+        let headers = if error.entry().retryable { &retry[..] } else { &[] };
+        self.respond(cx, conn, error.entry().status, CONTENT_TYPE, headers, &|body| problem.write(error, body));
+    }
+
+    /// Answers with JSON.
+    pub(crate) fn respond_json(&mut self, cx: &mut Cx<'_>, conn: Key, write: &dyn Fn(&mut Vec<u8>)) {
+        self.respond(cx, conn, 200, "application/json", &[], write);
+    }
+
+    /// Answers a request. The body is written into the core's scratch, to know its length.
+    pub(crate) fn respond(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        status: u16,
+        content_type: &str,
+        headers: &[(&str, &str)],
+        write: &dyn Fn(&mut Vec<u8>),
+    ) {
+        let mut body = std::mem::take(&mut self.scratch);
+        body.clear();
+        write(&mut body);
+        self.respond_parts(cx, conn, Response { status, content_type, headers, body: &[&body] });
+        body.clear();
+        body.shrink_to(crate::buffers::POOLED_BYTES_MAX);
+        self.scratch = body;
+    }
+
+    /// Answers a request with a body in parts; a payload among them is copied nowhere but into the output.
+    pub(crate) fn respond_parts(&mut self, cx: &mut Cx<'_>, conn: Key, response: Response<'_>) {
+        let Some(peer) = self.peers.http_mut(conn) else { return };
+        if cx.draining() {
+            peer.session.close_after();
+        }
+        let Some(out) = cx.out_urgent(conn) else { return };
+        peer.waits = match peer.session.respond(response, out) {
+            After::KeepAlive => {
+                cx.resume(conn);
+                Waits::Request
+            }
+            After::Close => {
+                cx.hang_up(conn);
+                Waits::End
+            }
+        };
+        self.counters.message(Direction::Out, Transport::Http);
+        self.set_deadline(cx, conn);
+    }
+
+    /// The connection's deadline has come.
+    pub(crate) fn agent_due(&mut self, cx: &mut Cx<'_>, conn: Key) {
+        let now = cx.now();
+        let Some(peer) = self.peers.http_mut(conn) else { return };
+        if let Waits::Stream(_) = peer.waits {
+            return self.comment(cx, conn);
+        }
+        if let Err(violation) = peer.session.handle_timeout(now) {
+            peer.waits = Waits::End;
+            if let Some(out) = cx.out_urgent(conn) {
+                violation.answer(out);
+            }
+            self.counters.closed(Closed::IdleTimeout);
+            cx.hang_up(conn);
+        }
+    }
+
+    /// An HTTP connection ended.
+    pub(crate) fn agent_left(&mut self, cx: &mut Cx<'_>, conn: Key, peer: HttpPeer, _close: Close) {
+        match peer.waits {
+            Waits::Request | Waits::End => {}
+            Waits::Ticket(ticket) => {
+                self.tickets.remove(ticket);
+            }
+            Waits::Stream(stream) => self.close_stream(cx, conn, &stream),
+        }
+    }
+}
+
+/// The token of `Authorization: Bearer <token>`; the scheme's case does not matter (RFC 9110, 11.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

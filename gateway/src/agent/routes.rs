@@ -1,0 +1,191 @@
+//! The route table: every path of the HTTP side, who may use it, and where it leads.
+//!
+//! Owns paths, methods and the rule of who may. The tenant is the key's own agent and nothing else: a foreign agent is
+//! answered exactly like one that does not exist. Never handles a request; that is the endpoint's business.
+
+use crate::auth::operations::Operations;
+use crate::config::Serves;
+use transports::http::Method;
+
+/// Where a path leads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Endpoint {
+    /// The process lives.
+    Healthz,
+    /// It is ready to serve.
+    Readyz,
+    /// Prometheus text.
+    Metrics,
+    /// Who the caller's key is.
+    Key,
+    /// An agent's devices.
+    Devices,
+    /// One device.
+    Device,
+    /// The tools of all online devices.
+    Tools,
+    /// Run a command.
+    Command,
+    /// The event stream.
+    Events,
+}
+
+/// Who may use a path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Anybody who reaches the listener.
+    Open,
+    /// Any key that counts.
+    AnyKey,
+    /// A key with `operator`.
+    Operator,
+    /// A key with `agent` of the agent in the path, or with `operator`.
+    OwnAgent,
+}
+
+/// Which part of the HTTP side a path belongs to; a listener may serve some of them only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// For agents.
+    Agents,
+    /// For operators.
+    Operator,
+}
+
+/// A row of the table. In a pattern `{x}` is one path segment.
+#[derive(Debug)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, segment by segment.
+    pub pattern: &'static str,
+    /// The part it belongs to.
+    pub part: Part,
+    /// Who may use it.
+    pub access: Access,
+    /// Where it leads.
+    pub endpoint: Endpoint,
+}
+
+/// Every route.
+pub const ROUTES: &[Route] = &[
+    route(Method::Get, "/healthz", Part::Operator, Access::Open, Endpoint::Healthz),
+    route(Method::Get, "/readyz", Part::Operator, Access::Open, Endpoint::Readyz),
+    route(Method::Get, "/metrics", Part::Operator, Access::Operator, Endpoint::Metrics),
+    route(Method::Get, "/v1/key", Part::Agents, Access::AnyKey, Endpoint::Key),
+    route(Method::Get, "/v1/agents/{agent}/devices", Part::Agents, Access::OwnAgent, Endpoint::Devices),
+    route(Method::Get, "/v1/agents/{agent}/devices/{device}", Part::Agents, Access::OwnAgent, Endpoint::Device),
+    route(
+        Method::Post,
+        "/v1/agents/{agent}/devices/{device}/commands",
+        Part::Agents,
+        Access::OwnAgent,
+        Endpoint::Command,
+    ),
+    route(Method::Get, "/v1/agents/{agent}/tools", Part::Agents, Access::OwnAgent, Endpoint::Tools),
+    route(Method::Get, "/v1/agents/{agent}/events", Part::Agents, Access::OwnAgent, Endpoint::Events),
+];
+
+const fn route(
+    method: Method,
+    pattern: &'static str,
+    part: Part,
+    access: Access,
+    endpoint: Endpoint,
+) -> Route {
+    Route { method, pattern, part, access, endpoint }
+}
+
+/// What a request's path and method lead to.
+#[derive(Debug)]
+pub enum Found<'p> {
+    /// A route, with the raw segments that stand for `{...}`: at most the agent and the device.
+    Route(&'static Route, [&'p str; 2]),
+    /// The path exists, with these methods only.
+    OtherMethods(String),
+    /// Nothing.
+    Nothing,
+}
+
+/// Looks a request up among the routes that the listener serves. HEAD is answered like GET.
+pub fn find<'p>(method: Method, path: &'p str, serves: Serves) -> Found<'p> {
+    let asked = if method == Method::Head { Method::Get } else { method };
+    let mut others = Vec::new();
+    for route in ROUTES.iter().filter(|route| serves_part(serves, route.part)) {
+        let Some(segments) = matches(route.pattern, path) else { continue };
+        if route.method == asked {
+            return Found::Route(route, segments);
+        }
+        others.push(route.method.as_str());
+    }
+    if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others.join(", ")) }
+}
+
+fn serves_part(serves: Serves, part: Part) -> bool {
+    match part {
+        Part::Agents => serves.agents,
+        Part::Operator => serves.operator,
+    }
+}
+
+fn matches<'p>(pattern: &str, path: &'p str) -> Option<[&'p str; 2]> {
+    let mut found = [""; 2];
+    let mut places = found.iter_mut();
+    let (mut expected, mut segments) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (expected.next(), segments.next()) {
+            (None, None) => return Some(found),
+            (Some(e), Some(s)) if e.starts_with('{') && !s.is_empty() => *places.next()? = s,
+            (Some(e), Some(s)) if e == s => {}
+            _ => return None,
+        }
+    }
+}
+
+impl Access {
+    /// The operation a key lacks, for the sentence that says so.
+    pub fn operation(self) -> Operations {
+        match self {
+            Self::Open | Self::AnyKey => Operations::NONE,
+            Self::Operator => Operations::OPERATOR,
+            Self::OwnAgent => Operations::AGENT,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Serves = Serves { devices: true, agents: true, operator: true };
+
+    #[test]
+    fn finds_the_route_and_its_segments() {
+        let Found::Route(route, segments) = find(Method::Post, "/v1/agents/a/devices/d%20x/commands", ALL) else {
+            panic!("a route");
+        };
+        assert_eq!((route.endpoint, segments), (Endpoint::Command, ["a", "d%20x"]));
+        let head = find(Method::Head, "/v1/agents/a/devices", ALL);
+        assert!(matches!(head, Found::Route(Route { endpoint: Endpoint::Devices, .. }, ["a", ""])));
+    }
+
+    #[test]
+    fn knows_a_path_with_another_method() {
+        let found = find(Method::Delete, "/v1/agents/a/devices", ALL);
+        assert!(matches!(found, Found::OtherMethods(allow) if allow == "GET"));
+    }
+
+    #[test]
+    fn finds_nothing_where_there_is_nothing() {
+        for path in ["/", "", "/v1", "/v1/agents//devices", "/v1/agents/a/devices/", "/healthz/x", "/V1/key"] {
+            assert!(matches!(find(Method::Get, path, ALL), Found::Nothing), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_listener_serves_its_parts_only() {
+        let agents_only = Serves { devices: false, agents: true, operator: false };
+        assert!(matches!(find(Method::Get, "/metrics", agents_only), Found::Nothing));
+        assert!(matches!(find(Method::Get, "/v1/key", agents_only), Found::Route(..)));
+    }
+}

@@ -1,0 +1,41 @@
+//! A ticket: a request that waits for mail.
+//!
+//! Owns what is needed to answer when the mail comes. A ticket whose connection has gone is removed; the mail then finds
+//! nothing, which is all right: the command has settled, only nobody hears it.
+
+use super::gather::Rendering;
+use crate::metrics::Counters;
+use crate::shard::Shard;
+use engine::Key;
+
+/// A waiting request.
+#[derive(Debug)]
+pub struct Ticket {
+    /// The agent's connection.
+    pub conn: Key,
+    /// What it waits for.
+    pub awaits: Awaits,
+}
+
+/// What a ticket waits for.
+#[derive(Debug)]
+pub enum Awaits {
+    /// The one end of a command.
+    Command,
+    /// Every core's part of a list.
+    Devices(Rendering),
+    /// Every neighbour's counters.
+    Counters {
+        /// Answers still to come.
+        missing: usize,
+        /// The sum so far.
+        sum: Box<Counters>,
+    },
+}
+
+impl Ticket {
+    /// Whether the connection really waits for this ticket; for invariant checks.
+    pub(crate) fn is_consistent(&self, key: Key, shard: &Shard) -> bool {
+        shard.peers.waits_for(self.conn, key)
+    }
+}

@@ -1,0 +1,16 @@
+//! Commands: from the ask that reaches the device's home core to the one end that goes back.
+//!
+//! ```text
+//!   ask -> judged -> pending, deadline armed -> said to the device (device::speech) -> answer
+//!             \                   \                                                      |
+//!              \                   +-- expire, device left ------------------------------+
+//!               +---------------------------------------------------> settle: exactly once, one mail back
+//! ```
+
+pub mod answer;
+pub mod ask;
+pub mod id;
+pub mod outcome;
+pub mod pending;
+pub mod settle;
+pub mod text;

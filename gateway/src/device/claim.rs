@@ -1,0 +1,90 @@
+//! What a connection says of itself in CONNECT, before anybody has checked it.
+//!
+//! Owns the form of a claim: well-formed names, the client id that belongs to them, a will on nobody's topic but its own.
+//! Never decides whether it is true; the home core does ([`super::admission`]). The secret is hashed at once, so that
+//! it never crosses a core and never waits anywhere.
+
+use super::name::{is_client_id, split_username};
+use super::topic::{Inbound, own_suffix};
+use crate::auth::keys::Digest;
+use codec::mqtt::Connect;
+
+/// A claim, on its way to the core that can check it.
+#[derive(Debug)]
+pub struct Claim {
+    /// The agent it says it belongs to.
+    pub agent: Box<str>,
+    /// The device it says it is.
+    pub device: Box<str>,
+    /// The hash of the secret it gave.
+    pub digest: Digest,
+    /// Whether it wants nothing to do with an earlier session [MQTT-3.1.2-6].
+    pub clean_session: bool,
+}
+
+/// Why a CONNECT is not even a claim. All are answered with CONNACK 5: who may not say it is not told why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unclaimable {
+    /// No user name, no password, or a user name that is not `{agent}:{device}`.
+    Nameless,
+    /// The client id is not `lua-{agent}-{device}`.
+    ForeignClientId,
+    /// The will's topic is not the device's own `status`.
+    ForeignWill,
+}
+
+impl Claim {
+    /// Reads a claim out of CONNECT.
+    pub fn read(connect: &Connect<'_>) -> Result<Self, Unclaimable> {
+        let (agent, device) = connect.username.and_then(split_username).ok_or(Unclaimable::Nameless)?;
+        let secret = connect.password.ok_or(Unclaimable::Nameless)?;
+        if !is_client_id(connect.client_id, agent, device) {
+            return Err(Unclaimable::ForeignClientId);
+        }
+        if let Some(will) = &connect.will
+            && own_suffix(will.topic, agent, device).and_then(Inbound::parse) != Some(Inbound::Status)
+        {
+            return Err(Unclaimable::ForeignWill);
+        }
+        Ok(Self {
+            agent: agent.into(),
+            device: device.into(),
+            digest: Digest::of(secret),
+            clean_session: connect.clean_session,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use codec::mqtt::{QoS, Will};
+
+    fn connect<'a>(client_id: &'a str, username: Option<&'a str>, will_topic: Option<&'a str>) -> Connect<'a> {
+        let will = will_topic.map(|topic| Will { topic, payload: b"", qos: QoS::AtLeastOnce, retain: true });
+        Connect { client_id, clean_session: false, keep_alive_s: 60, will, username, password: Some(b"secret") }
+    }
+
+    #[test]
+    fn reads_the_claim_of_a_lua_client() {
+        let claim = Claim::read(&connect("lua-a-d", Some("a:d"), Some("lua/devices/a/d/status"))).expect("a claim");
+        assert_eq!((&*claim.agent, &*claim.device, claim.clean_session), ("a", "d", false));
+    }
+
+    #[test]
+    fn refuses_a_foreign_client_id_and_a_foreign_will() {
+        let foreign_id = connect("lua-a-other", Some("a:d"), None);
+        assert_eq!(Claim::read(&foreign_id).err(), Some(Unclaimable::ForeignClientId));
+        for topic in ["lua/devices/a/other/status", "lua/devices/a/d/command", "$CONTROL/x"] {
+            let foreign_will = connect("lua-a-d", Some("a:d"), Some(topic));
+            assert_eq!(Claim::read(&foreign_will).err(), Some(Unclaimable::ForeignWill));
+        }
+    }
+
+    #[test]
+    fn refuses_a_connect_without_a_name() {
+        for username in [None, Some("a"), Some("a:b c"), Some("+:d")] {
+            assert_eq!(Claim::read(&connect("lua-a-d", username, None)).err(), Some(Unclaimable::Nameless));
+        }
+    }
+}

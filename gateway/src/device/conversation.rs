@@ -1,0 +1,295 @@
+//! The conversation with one MQTT device: what it says, and what that means.
+//!
+//! Owns the peer's standing and the meaning of each topic. Never writes an acknowledgement before the thing is true:
+//! a status is acknowledged when its manifest is accepted, a trigger when it is stored, everything else at once,
+//! all in arrival order (the session sees to that). Never decides who may connect ([`super::admission`]).
+//!
+//! ```text
+//!   Stranger --CONNECT--> Claimed(claim) --admitted at home--> Seated(row)
+//!       \                      \-- refused: CONNACK, close
+//!        \-- anything else: close
+//! ```
+
+use super::claim::Claim;
+use super::notice::Notice;
+use super::status::Reason;
+use super::topic::{Inbound, Outbound, own_suffix};
+use crate::command::pending::Stage;
+use crate::metrics::{Closed, Direction, Transport};
+use crate::shard::{Baggage, Cx, Facts, Shard};
+use codec::mqtt::{PacketId, QoS, Subscribe, SubscribeCode, Unsubscribe};
+use engine::{Key, Verdict};
+use std::time::{Duration, Instant};
+use transports::input::Input;
+use transports::mqtt::{Arrival, Event, Receipt, Session};
+
+/// Events of one connection that are handled in one turn; more waits for the next, so that nobody starves the others.
+const EVENTS_PER_TURN_MAX: usize = 256;
+/// A device is told of a foreign topic at most this often.
+const SCOLD_EVERY: Duration = Duration::from_secs(60);
+/// Filters in one SUBSCRIBE that are answered; the session refuses more.
+const FILTERS_MAX: usize = 16;
+
+/// An MQTT connection.
+#[derive(Debug)]
+pub struct MqttPeer {
+    /// The protocol's side of it.
+    pub session: Session,
+    /// Who it is.
+    pub standing: Standing,
+    /// A manifest of this connection is being compiled: nothing more is read until it is accepted.
+    pub describing: bool,
+    /// Why we hung up, once we have.
+    pub verdict: Option<Reason>,
+}
+
+/// Who a connection is.
+#[derive(Debug)]
+pub enum Standing {
+    /// It has not said yet.
+    Stranger,
+    /// It has said, and the home core has not checked yet.
+    Claimed(Box<Claim>),
+    /// It is this device.
+    Seated(Key),
+}
+
+impl MqttPeer {
+    /// A stranger.
+    pub fn new(facts: &Facts, now: Instant) -> Self {
+        Self {
+            session: Session::new(facts.mqtt.clone(), now),
+            standing: Standing::Stranger,
+            describing: false,
+            verdict: None,
+        }
+    }
+
+    /// The device's row, once it has one.
+    pub fn seated(&self) -> Option<Key> {
+        match self.standing {
+            Standing::Seated(device) => Some(device),
+            Standing::Stranger | Standing::Claimed(_) => None,
+        }
+    }
+}
+
+/// What an event leads to.
+enum Step {
+    /// Take the next.
+    Next,
+    /// The connection belongs to this core.
+    Home(usize),
+    /// It is over.
+    Close,
+}
+
+impl Shard {
+    /// Bytes of an MQTT connection.
+    pub(crate) fn device_speaks(&mut self, cx: &mut Cx<'_>, conn: Key, bytes: &mut [u8]) -> Verdict<Baggage> {
+        let mut input = Input::new(bytes);
+        for _ in 0..EVENTS_PER_TURN_MAX {
+            if !self.listens(conn) {
+                return Verdict::Pause { consumed: input.taken() };
+            }
+            let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) else {
+                return Verdict::Pause { consumed: input.taken() };
+            };
+            let step = match peer.session.next(&mut input, out, cx.now()) {
+                Ok(Some(event)) => self.device_event(cx, conn, event),
+                Ok(None) => return Verdict::Continue { consumed: input.taken() },
+                Err(violation) => {
+                    tracing::debug!(violation = violation.name(), "hung up on an MQTT peer");
+                    self.counters.closed(Closed::ProtocolViolation);
+                    self.blame(conn, Reason::ProtocolViolation);
+                    Step::Close
+                }
+            };
+            match step {
+                Step::Next => {}
+                Step::Home(core) => return self.send_home(conn, core, input.taken()),
+                Step::Close => return Verdict::Close,
+            }
+        }
+        Verdict::Yield { consumed: input.taken() }
+    }
+
+    /// Whether more of a connection's bytes may be looked at now. Not while its manifest is being compiled; and not while
+    /// something waits to be said to it that must come behind an acknowledgement it is owed: what waits to be said stops
+    /// the listening until it is said, so that a talkative device can still be commanded.
+    fn listens(&mut self, conn: Key) -> bool {
+        let Some(peer) = self.peers.mqtt_mut(conn) else { return false };
+        if peer.describing || peer.verdict.is_some() {
+            return false;
+        }
+        let owes = peer.session.owes();
+        match peer.seated() {
+            Some(device) if owes > 0 => {
+                let talk = self.devices.get(device).and_then(|row| row.talk.as_ref());
+                owes < usize::from(self.facts.limits.mqtt_owed_max) && !talk.is_some_and(|talk| talk.has_words())
+            }
+            _ => true,
+        }
+    }
+
+    fn send_home(&mut self, conn: Key, core: usize, consumed: usize) -> Verdict<Baggage> {
+        self.farewell_stranger(conn);
+        match self.peers.remove(conn) {
+            Some(crate::peer::Peer::Mqtt(peer)) => Verdict::Move { to: core, consumed, baggage: Baggage { peer } },
+            _ => Verdict::Close,
+        }
+    }
+
+    fn device_event(&mut self, cx: &mut Cx<'_>, conn: Key, event: Event<'_>) -> Step {
+        self.counters.message(Direction::In, Transport::Mqtt);
+        if let Event::Connect(connect) = event {
+            return self.claimed(cx, conn, Claim::read(&connect));
+        }
+        let Some(device) = self.peers.mqtt_mut(conn).and_then(|peer| peer.seated()) else {
+            return Step::Close;
+        };
+        self.heard(cx, device);
+        match event {
+            Event::Connect(_) => debug_assert!(false, "handled above"),
+            Event::Publish(arrival) => return self.device_published(cx, conn, device, &arrival),
+            Event::Subscribe(subscribe) => self.device_subscribes(cx, conn, device, &subscribe),
+            Event::Unsubscribe(unsubscribe) => self.device_unsubscribes(cx, conn, device, &unsubscribe),
+            Event::Acked(id) => self.device_acked(cx, device, id),
+            Event::Ping => {}
+            Event::Disconnect => {
+                self.blame(conn, Reason::Disconnected);
+                return Step::Close;
+            }
+        }
+        Step::Next
+    }
+
+    fn claimed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        claim: Result<Claim, super::claim::Unclaimable>,
+    ) -> Step {
+        let claim = match claim {
+            Ok(claim) => claim,
+            Err(why) => {
+                tracing::info!(?why, "refused a CONNECT");
+                self.refuse(cx, conn, codec::mqtt::ConnectCode::NotAuthorized, crate::metrics::AuthOutcome::Malformed);
+                return Step::Close;
+            }
+        };
+        let home = super::name::HomeHash::home(self.facts.home.of(&claim.agent, &claim.device), cx.cores());
+        let Some(peer) = self.peers.mqtt_mut(conn) else { return Step::Close };
+        peer.standing = Standing::Claimed(Box::new(claim));
+        if home != cx.core() {
+            return Step::Home(home);
+        }
+        if self.admit(cx, conn) { Step::Next } else { Step::Close }
+    }
+
+    fn device_published(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key, arrival: &Arrival<'_>) -> Step {
+        let Some(row) = self.devices.get(device) else { return Step::Close };
+        let topic = own_suffix(arrival.topic, row.agent.name(), &row.name).and_then(Inbound::parse);
+        match topic {
+            Some(Inbound::Heartbeat) => self.heartbeat(cx, conn, device, arrival.receipt),
+            Some(Inbound::Status) => {
+                if !self.status_published(cx, conn, device, arrival) {
+                    return Step::Close;
+                }
+            }
+            Some(Inbound::Response) => {
+                self.acknowledge(cx, conn, arrival.receipt);
+                self.answered(cx, device, arrival.payload);
+            }
+            Some(Inbound::Trigger) => self.trigger_published(cx, conn, device, arrival),
+            None => self.foreign_topic(cx, conn, device, arrival.receipt),
+        }
+        Step::Next
+    }
+
+    fn heartbeat(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key, receipt: Option<Receipt>) {
+        self.acknowledge(cx, conn, receipt);
+        if let Some(seat) = self.devices.get_mut(device).and_then(|row| row.seat.as_mut()) {
+            seat.beats = true;
+            if seat.subscriptions.contains(Outbound::Pong) {
+                self.notify(cx, device, Notice::Pong);
+            }
+        }
+    }
+
+    /// A topic that is not the device's own: acknowledged and dropped [MQTT-3.3.5-2], and said so once a minute.
+    fn foreign_topic(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key, receipt: Option<Receipt>) {
+        self.acknowledge(cx, conn, receipt);
+        self.counters.closed_topic();
+        let now = cx.now();
+        let Some(row) = self.devices.get_mut(device) else { return };
+        let talk = row.talk();
+        if talk.scolded_at.is_none_or(|at| now.duration_since(at) >= SCOLD_EVERY) {
+            talk.scolded_at = Some(now);
+            let message = "only status, response, trigger and heartbeat under this device's own prefix are taken";
+            self.notify(cx, device, Notice::Error("TOPIC_FORBIDDEN", message.into()));
+        }
+    }
+
+    fn device_subscribes(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key, subscribe: &Subscribe<'_>) {
+        let Some(row) = self.devices.get_mut(device) else { return };
+        let mut codes = [SubscribeCode::Failure; FILTERS_MAX];
+        let mut count = 0;
+        for ((filter, qos), code) in subscribe.filters().zip(&mut codes) {
+            count += 1;
+            let topic = own_suffix(filter, row.agent.name(), &row.name).and_then(Outbound::parse);
+            if let (Some(topic), Some(seat)) = (topic, row.seat.as_mut()) {
+                let granted = if qos == QoS::AtMostOnce { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+                seat.subscriptions.insert(topic, granted == QoS::AtLeastOnce);
+                *code = SubscribeCode::Granted(granted);
+            }
+        }
+        if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) {
+            peer.session.suback(subscribe.id, &codes[..count], out);
+        }
+        self.speak(cx, device);
+    }
+
+    fn device_unsubscribes(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key, unsubscribe: &Unsubscribe<'_>) {
+        let Some(row) = self.devices.get_mut(device) else { return };
+        for filter in unsubscribe.filters() {
+            let topic = own_suffix(filter, row.agent.name(), &row.name).and_then(Outbound::parse);
+            if let (Some(topic), Some(seat)) = (topic, row.seat.as_mut()) {
+                seat.subscriptions.remove(topic);
+            }
+        }
+        if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) {
+            peer.session.unsuback(unsubscribe.id, out);
+        }
+    }
+
+    fn device_acked(&mut self, cx: &mut Cx<'_>, device: Key, id: PacketId) {
+        let Some(talk) = self.devices.get_mut(device).and_then(|row| row.talk.as_mut()) else { return };
+        if let Some(at) = talk.unacked.iter().position(|&(unacked, _)| unacked == id) {
+            let (_, command) = talk.unacked.swap_remove(at);
+            if let Some(pending) = self.pending.get_mut(command) {
+                pending.stage = Stage::Delivered;
+            }
+        }
+        self.speak(cx, device);
+    }
+
+    /// Sends the acknowledgement of a PUBLISH, in arrival order, and then what waited behind it.
+    pub(crate) fn acknowledge(&mut self, cx: &mut Cx<'_>, conn: Key, receipt: Option<Receipt>) {
+        let Some(receipt) = receipt else { return };
+        let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) else { return };
+        peer.session.acknowledge(receipt, out);
+        if peer.session.owes() == 0
+            && let Some(device) = peer.seated()
+        {
+            self.speak(cx, device);
+        }
+    }
+
+    /// Remembers why a connection is about to end, for [`Shard::device_left`].
+    pub(crate) fn blame(&mut self, conn: Key, reason: Reason) {
+        if let Some(peer) = self.peers.mqtt_mut(conn) {
+            peer.verdict.get_or_insert(reason);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A device describes itself: the `status` topic.
+//!
+//! Owns the two kinds of status (contract 3.3): the one that carries `apiKey` and the commands, and the retained one that
+//! means nothing here, because presence comes from the connection. The key is checked and then forgotten: it is never
+//! stored, forwarded, logged or put in an event. The acknowledgement is sent when the manifest is accepted.
+
+use super::interned::Waiting;
+use super::manifest::{Manifest, ManifestFault};
+use super::notice::Notice;
+use super::status::Reason;
+use crate::auth::keys::Digest;
+use crate::mail::Mail;
+use crate::shard::{Cx, Shard};
+use crate::worker::{FromWorker, ToWorker};
+use codec::json::{Kind, Raw, members};
+use engine::Key;
+use std::sync::Arc;
+use transports::mqtt::Arrival;
+
+/// Longest group name kept, in bytes.
+const GROUP_BYTES_MAX: usize = 256;
+
+impl Shard {
+    /// A `status` of the device. `false`: it may not stay.
+    pub(crate) fn status_published(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        device: Key,
+        arrival: &Arrival<'_>,
+    ) -> bool {
+        let Ok([api_key, commands, group]) = members(arrival.payload, ["apiKey", "commands", "group"]) else {
+            self.acknowledge(cx, conn, arrival.receipt);
+            let message = "a status is a JSON object";
+            self.notify(cx, device, Notice::Error("INVALID_STATUS", message.into()));
+            return true;
+        };
+        let Some(api_key) = api_key else {
+            self.remember_group(device, group);
+            self.acknowledge(cx, conn, arrival.receipt);
+            return true;
+        };
+        let Some(row) = self.devices.get_mut(device) else { return false };
+        let described = row.seat.as_ref().is_some_and(|seat| seat.described);
+        if arrival.dup && described {
+            // Sent again from before the connection was lost; a newer one has been accepted since.
+            self.acknowledge(cx, conn, arrival.receipt);
+            return true;
+        }
+        if !self.key_is_right(device, api_key) {
+            return self.key_is_wrong(cx, conn, device);
+        }
+        self.remember_group(device, group);
+        let commands = commands.filter(|commands| commands.kind() != Kind::Null);
+        self.describe(cx, conn, arrival, commands.map_or(&b"[]"[..], |commands| commands.as_bytes()));
+        true
+    }
+
+    fn remember_group(&mut self, device: Key, group: Option<Raw<'_>>) {
+        let mut unescaped = String::new();
+        let Some(row) = self.devices.get_mut(device) else { return };
+        let Some(group) = group else { return };
+        row.group = group
+            .text(&mut unescaped)
+            .filter(|group| !group.is_empty() && group.len() <= GROUP_BYTES_MAX)
+            .map(Into::into);
+    }
+
+    fn key_is_right(&self, device: Key, api_key: Raw<'_>) -> bool {
+        let mut unescaped = String::new();
+        let Some(row) = self.devices.get(device) else { return false };
+        let Some(secret) = api_key.text(&mut unescaped) else { return false };
+        self.keys
+            .check_digest(&Digest::of(secret.as_bytes()))
+            .is_some_and(|grant| grant.binds(row.agent.name(), &row.name))
+    }
+
+    fn key_is_wrong(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key) -> bool {
+        tracing::info!("hung up on a device whose second status carried a wrong key");
+        self.notify(cx, device, Notice::Error("AUTH_FAILED", "the apiKey of the status is not valid here".into()));
+        self.blame(conn, Reason::AuthFailed);
+        false
+    }
+
+    fn describe(&mut self, cx: &mut Cx<'_>, conn: Key, arrival: &Arrival<'_>, commands: &[u8]) {
+        let fingerprint = Manifest::fingerprint_of(commands);
+        let waiting = Waiting { conn, receipt: arrival.receipt };
+        if let Some(manifest) = self.manifests.find(fingerprint).cloned() {
+            return self.accept_manifest(cx, waiting, Ok(&manifest));
+        }
+        if let Some(peer) = self.peers.mqtt_mut(conn) {
+            peer.describing = true;
+        }
+        if self.manifests.wait(fingerprint, waiting) {
+            let mut json = self.buffers.lend();
+            json.extend_from_slice(commands);
+            let work = ToWorker::Compile { from: cx.core(), fingerprint, json };
+            cx.post(self.facts.worker, Mail::Work(work));
+        }
+    }
+
+    /// The worker has made a manifest, or could not.
+    pub(crate) fn manifest_compiled(&mut self, cx: &mut Cx<'_>, worked: FromWorker) {
+        let FromWorker::Compiled { fingerprint, made, buffer } = worked;
+        self.buffers.give_back(buffer);
+        for waiting in self.manifests.compiled(fingerprint, made.as_ref().ok()) {
+            if let Some(peer) = self.peers.mqtt_mut(waiting.conn) {
+                peer.describing = false;
+                self.accept_manifest(cx, waiting, made.as_ref());
+                cx.resume(waiting.conn);
+            }
+        }
+    }
+
+    fn accept_manifest(
+        &mut self,
+        cx: &mut Cx<'_>,
+        waiting: Waiting,
+        made: Result<&Arc<Manifest>, &ManifestFault>,
+    ) {
+        let Some(device) = self.peers.mqtt_mut(waiting.conn).and_then(|peer| peer.seated()) else { return };
+        let Some(row) = self.devices.get_mut(device).filter(|row| row.is_seated(waiting.conn)) else { return };
+        match made {
+            Ok(manifest) => {
+                row.manifest = Some(manifest.clone());
+                if let Some(seat) = row.seat.as_mut() {
+                    seat.described = true;
+                }
+                self.acknowledge(cx, waiting.conn, waiting.receipt);
+                self.report_refused(cx, device, manifest);
+                self.notify(cx, device, Notice::Connected);
+            }
+            Err(fault) => {
+                let message = fault.to_string().into();
+                self.acknowledge(cx, waiting.conn, waiting.receipt);
+                self.notify(cx, device, Notice::Error("MANIFEST_REJECTED", message));
+            }
+        }
+    }
+
+    /// Each refused command is reported to the device, never dropped silently.
+    fn report_refused(&mut self, cx: &mut Cx<'_>, device: Key, manifest: &Manifest) {
+        for refused in manifest.refused() {
+            let message = format!("command {:?}: {} ({})", refused.command, refused.detail, refused.reason);
+            self.notify(cx, device, Notice::Error("MANIFEST_REJECTED", message.into()));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Names of agents and devices, and the home core that follows from them.
+//!
+//! Owns the rules of who a device may say it is. Never looks anything up: that a name is well-formed says nothing
+//! about whether its bearer may use it ([`crate::auth`] does).
+
+use siphasher::sip::SipHasher13;
+use std::hash::Hasher;
+
+/// Longest agent id, in characters (contract section 1).
+pub const AGENT_CHARS_MAX: usize = 256;
+/// Longest device name, in characters (contract section 1).
+pub const DEVICE_CHARS_MAX: usize = 200;
+
+/// Whether `agent` may be an agent id: 1 to 256 characters, none of which could be read as a pattern or a path.
+pub fn is_agent(agent: &str) -> bool {
+    is_plain(agent, AGENT_CHARS_MAX)
+}
+
+/// Whether `device` may be a device name on the wire: 1 to 200 characters, no whitespace, `/`, `+` or `#`.
+pub fn is_device(device: &str) -> bool {
+    is_plain(device, DEVICE_CHARS_MAX)
+}
+
+fn is_plain(name: &str, chars_max: usize) -> bool {
+    !name.is_empty()
+        && name.chars().count() <= chars_max
+        && !name.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '/' | '+' | '#'))
+}
+
+/// Splits the MQTT user name `{agent}:{device}` at its first colon and checks both halves.
+pub fn split_username(username: &str) -> Option<(&str, &str)> {
+    let (agent, device) = username.split_once(':')?;
+    (is_agent(agent) && is_device(device)).then_some((agent, device))
+}
+
+/// Whether `client_id` is `lua-{agent}-{device}`, compared without building it.
+pub fn is_client_id(client_id: &str, agent: &str, device: &str) -> bool {
+    client_id
+        .strip_prefix("lua-")
+        .and_then(|rest| rest.strip_prefix(agent))
+        .and_then(|rest| rest.strip_prefix('-'))
+        .is_some_and(|rest| rest == device)
+}
+
+/// The keyed hash that seats devices on cores. The key is random for each process, so that nobody can choose names
+/// which all live on one core.
+#[derive(Clone, Copy, Debug)]
+pub struct HomeHash {
+    key: (u64, u64),
+}
+
+impl HomeHash {
+    /// A hash with this key; every core of a process must have the same.
+    pub fn new(key: (u64, u64)) -> Self {
+        Self { key }
+    }
+
+    /// The hash of the pair; a registry finds its rows by it.
+    pub fn of(&self, agent: &str, device: &str) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
+        hasher.write_usize(agent.len());
+        hasher.write(agent.as_bytes());
+        hasher.write(device.as_bytes());
+        hasher.finish()
+    }
+
+    /// The core on which the device with this hash lives, of `cores`. Uses the high half: the registry's table uses
+    /// the low one.
+    pub fn home(hash: u64, cores: usize) -> usize {
+        debug_assert!(cores > 0);
+        (((hash >> 32) * cores as u64) >> 32) as usize
+    }
+
+    /// A keyed hash of any bytes, to recognise a repeat.
+    pub fn of_bytes(&self, parts: &[&[u8]]) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.key.1, self.key.0);
+        for part in parts {
+            hasher.write_usize(part.len());
+            hasher.write(part);
+        }
+        hasher.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_the_user_name_at_the_first_colon() {
+        assert_eq!(split_username("agent:a:b"), Some(("agent", "a:b")));
+        assert_eq!(split_username("agent"), None);
+        assert_eq!(split_username(":device"), None);
+        assert_eq!(split_username("agent:"), None);
+    }
+
+    #[test]
+    fn refuses_names_that_could_be_read_as_a_pattern_or_a_path() {
+        for bad in ["", "a b", "a/b", "+", "#", "a\u{0}", "a\nb", "a\u{2003}b"] {
+            assert!(!is_device(bad), "{bad:?}");
+            assert!(!is_agent(bad), "{bad:?}");
+        }
+        assert!(is_device(&"d".repeat(200)));
+        assert!(!is_device(&"d".repeat(201)));
+        assert!(is_agent(&"é".repeat(256)));
+        assert!(!is_agent(&"é".repeat(257)));
+    }
+
+    #[test]
+    fn compares_the_client_id_with_the_pair() {
+        assert!(is_client_id("lua-a-b-c", "a-b", "c"));
+        assert!(is_client_id("lua-a-b-c", "a", "b-c"));
+        assert!(!is_client_id("lua-a-b-c", "a", "c"));
+        assert!(!is_client_id("lua-a-b", "a", "b-c"));
+    }
+
+    #[test]
+    fn spreads_homes_over_all_cores() {
+        let hash = HomeHash::new((1, 2));
+        let mut seen = [0usize; 3];
+        for n in 0..3000 {
+            seen[HomeHash::home(hash.of("agent", &format!("device-{n}")), 3)] += 1;
+        }
+        assert!(seen.iter().all(|&n| (900..1100).contains(&n)), "{seen:?}");
+    }
+}

@@ -1,0 +1,147 @@
+//! Presence: what is true of a device's connection, and nothing older.
+//!
+//! Owns the rules of late and offline, of the end of a connection, and of the connection's one deadline. A superseded
+//! connection's end is history: only the seated one can make a device go.
+//!
+//! ```text
+//!            admitted               a heartbeat missed (45 s)
+//!   Offline ----------> Online <--------------------------------> Late
+//!      ^                   |              heard again               |
+//!      +-------------------+----------------------------------------+
+//!        closed, keep-alive passed, two heartbeats missed (75 s), key revoked, taken over by nobody
+//! ```
+
+use super::conversation::MqttPeer;
+use super::row::KeptSession;
+use super::status::{Reason, Status};
+use crate::auth::keys::Keys;
+use crate::metrics::Closed;
+use crate::peer::Peer;
+use crate::shard::{Cx, Shard};
+use crate::store::record::EventKind;
+use engine::{Close, Key};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+impl Shard {
+    /// A whole packet came from the device: it lives.
+    pub(crate) fn heard(&mut self, cx: &Cx<'_>, device: Key) {
+        let Some(row) = self.devices.get_mut(device) else { return };
+        row.last_seen_ms = cx.wall_ms();
+        if let Some(seat) = row.seat.as_mut() {
+            seat.heard_at = cx.now();
+        }
+        if row.status == Status::Late {
+            row.set_status(Status::Online, Reason::Connected, cx.wall_ms());
+        }
+    }
+
+    /// Sets the connection's one deadline to the nearest of its rules.
+    pub(crate) fn set_deadline(&mut self, cx: &mut Cx<'_>, conn: Key) {
+        let at = match self.peers.get_mut(conn) {
+            None => return,
+            Some(Peer::Http(peer)) => peer.next_timeout(),
+            Some(Peer::Mqtt(peer)) => {
+                let session = peer.session.next_timeout();
+                let sweep = peer.seated().and_then(|device| self.next_sweep(device));
+                Some(sweep.map_or(session, |sweep| sweep.min(session)))
+            }
+        };
+        cx.set_deadline(conn, at);
+    }
+
+    /// When the device's heartbeat must be looked at next: never, as long as it has not sent one.
+    fn next_sweep(&self, device: Key) -> Option<Instant> {
+        let row = self.devices.get(device)?;
+        let seat = row.seat.as_ref().filter(|seat| seat.beats)?;
+        let wait_ms = match row.status {
+            Status::Online => self.facts.limits.heartbeat_late_ms,
+            Status::Late | Status::Offline => self.facts.limits.heartbeat_offline_ms,
+        };
+        Some(seat.heard_at + Duration::from_millis(wait_ms))
+    }
+
+    /// The connection's deadline has come: whose was it?
+    pub(crate) fn device_due(&mut self, cx: &mut Cx<'_>, conn: Key) {
+        let now = cx.now();
+        let Some(peer) = self.peers.mqtt_mut(conn) else { return };
+        if let Err(violation) = peer.session.handle_timeout(now) {
+            tracing::debug!(violation = violation.name(), "an MQTT peer let its time pass");
+            self.counters.closed(Closed::KeepaliveTimeout);
+            self.blame(conn, Reason::KeepaliveTimeout);
+            return cx.hang_up(conn);
+        }
+        let Some(device) = peer.seated() else { return };
+        if self.next_sweep(device).is_none_or(|at| at > now) {
+            return;
+        }
+        let Some(row) = self.devices.get_mut(device) else { return };
+        if row.status == Status::Online {
+            row.set_status(Status::Late, Reason::HeartbeatMissed, cx.wall_ms());
+            return;
+        }
+        self.counters.closed(Closed::HeartbeatTimeout);
+        self.blame(conn, Reason::HeartbeatTimeout);
+        cx.hang_up(conn);
+    }
+
+    /// A connection ended. Only the seated one makes its device go.
+    pub(crate) fn device_left(&mut self, cx: &mut Cx<'_>, conn: Key, peer: MqttPeer, close: Close) {
+        let Some(device) = peer.seated() else { return };
+        let Some(row) = self.devices.get_mut(device) else { return };
+        if !row.is_seated(conn) {
+            return;
+        }
+        let reason = peer.verdict.unwrap_or(match close {
+            Close::Finished | Close::Reset | Close::CarryOverflow | Close::Asked => Reason::ConnectionLost,
+            Close::Stalled => Reason::SlowReader,
+            Close::Drained => Reason::GatewayStopped,
+        });
+        self.counters.closed(closed_by(reason));
+        let seat = row.seat.take();
+        row.set_status(Status::Offline, reason, cx.wall_ms());
+        row.remember_end(reason, cx.wall_ms(), self.facts.limits.closes_kept_per_device as usize);
+        if let Some(talk) = row.talk.as_mut() {
+            talk.notices.clear();
+        }
+        if let Some(seat) = seat.filter(|seat| seat.persistent) {
+            row.kept =
+                Some(Box::new(KeptSession { resumed: peer.session.suspend(), subscriptions: seat.subscriptions }));
+        }
+        self.settle_all(cx, device);
+        self.tell(cx, device, EventKind::DeviceDisconnected);
+    }
+
+    /// Other keys count from now on: whoever was admitted with one that is gone is let go.
+    pub(crate) fn keys_changed(&mut self, cx: &mut Cx<'_>, keys: Arc<Keys>) {
+        self.keys = keys;
+        let mut revoked = Vec::new();
+        for (_, row) in self.devices.iter() {
+            if let Some(seat) = &row.seat
+                && !self.keys.is_live(&seat.grant)
+            {
+                revoked.push(seat.conn);
+            }
+        }
+        for conn in revoked {
+            self.blame(conn, Reason::AuthFailed);
+            cx.hang_up(conn);
+        }
+        self.streams_recheck(cx);
+    }
+}
+
+/// The counter of a reason.
+fn closed_by(reason: Reason) -> Closed {
+    match reason {
+        Reason::Connected | Reason::HeartbeatMissed | Reason::ConnectionLost => Closed::ConnectionLost,
+        Reason::TakenOver => Closed::TakenOver,
+        Reason::Disconnected => Closed::Disconnected,
+        Reason::KeepaliveTimeout => Closed::KeepaliveTimeout,
+        Reason::HeartbeatTimeout => Closed::HeartbeatTimeout,
+        Reason::ProtocolViolation => Closed::ProtocolViolation,
+        Reason::AuthFailed => Closed::AuthFailed,
+        Reason::SlowReader => Closed::SlowReader,
+        Reason::GatewayStopped => Closed::GatewayStopped,
+    }
+}

@@ -1,0 +1,85 @@
+//! The devices of one core.
+//!
+//! Owns the rows and the index that finds them by (agent, name). Never knows a connection's bytes, and never another
+//! core's devices: whoever wants a whole fleet asks every core by mail ([`crate::agent::gather`]).
+
+use super::row::Row;
+use crate::auth::agent::Agent;
+use engine::{Key, Slots};
+use hashbrown::{HashMap, HashTable};
+use siphasher::sip::SipHasher13;
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+
+/// One core's rows.
+#[derive(Debug, Default)]
+pub struct Registry {
+    rows: Slots<Row>,
+    index: HashTable<Key>,
+    by_agent: HashMap<Arc<str>, Vec<Key>, BuildHasherDefault<SipHasher13>>,
+}
+
+impl Registry {
+    /// How many devices are known.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The row at `key`, if it is still that device's.
+    pub fn get(&self, key: Key) -> Option<&Row> {
+        self.rows.get(key)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut Row> {
+        self.rows.get_mut(key)
+    }
+
+    /// Finds a device. `hash` is the home hash of the two names.
+    pub fn find(&self, hash: u64, agent: &str, name: &str) -> Option<Key> {
+        self.index
+            .find(hash, |&key| {
+                self.rows
+                    .get(key)
+                    .is_some_and(|row| row.hash == hash && &*row.name == name && row.agent.name() == agent)
+            })
+            .copied()
+    }
+
+    /// Adds a device that was not there.
+    pub fn insert(&mut self, hash: u64, agent: &Arc<Agent>, name: &str) -> Key {
+        debug_assert!(self.find(hash, agent.name(), name).is_none(), "a device has one row");
+        let key = self.rows.insert(Row::new(agent.clone(), name, hash));
+        let rows = &self.rows;
+        self.index.insert_unique(hash, key, |&key| rows.get(key).map_or(0, |row| row.hash));
+        self.by_agent.entry(agent.name_shared().clone()).or_default().push(key);
+        key
+    }
+
+    /// The devices of one agent on this core, in no order.
+    pub fn of_agent(&self, agent: &str) -> impl Iterator<Item = &Row> {
+        self.by_agent.get(agent).into_iter().flatten().filter_map(|&key| self.rows.get(key))
+    }
+
+    /// Every device of this core, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &Row)> {
+        self.rows.iter()
+    }
+
+    /// Asserts what must be true between any two turns; for the simulator and for tests.
+    pub fn check_invariants(&self) {
+        assert_eq!(self.rows.len(), self.index.len(), "each row is in the index once");
+        for (key, row) in self.rows.iter() {
+            assert_eq!(self.find(row.hash, row.agent.name(), &row.name), Some(key), "the index finds the row");
+            assert_eq!(row.status.is_here(), row.seat.is_some(), "presence is the connection");
+            if let Some(talk) = &row.talk {
+                assert!(row.seat.is_some() || (talk.waiting.is_empty() && talk.sent.is_empty()), "nobody waits for nobody");
+            }
+        }
+    }
+}

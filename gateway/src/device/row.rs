@@ -1,0 +1,196 @@
+//! A device's row in the registry: everything that is true of it, on its home core.
+//!
+//! Owns the shape; the rules that change it are in the neighbouring files. What only a busy device needs is behind
+//! a box that an idle one does not have ([`Talk`]), because rows are counted in hundreds of thousands.
+
+use super::manifest::Manifest;
+use super::notice::Notice;
+use super::recent::Recent;
+use super::status::{Reason, Status};
+use super::topic::Subscriptions;
+use crate::auth::agent::Agent;
+use crate::auth::keys::Grant;
+use codec::mqtt::PacketId;
+use engine::Key;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+use transports::mqtt::Resumed;
+
+/// Notices that may wait for one device; the oldest of more is dropped, because only a device that does not read can
+/// have so many.
+const NOTICES_MAX: usize = 128;
+
+/// One device.
+#[derive(Debug)]
+pub struct Row {
+    /// Whose it is.
+    pub agent: Arc<Agent>,
+    /// Its name on the wire.
+    pub name: Box<str>,
+    /// The hash of (agent, name); the registry finds the row by it.
+    pub hash: u64,
+    /// Whether it is here.
+    pub status: Status,
+    /// Why.
+    pub reason: Reason,
+    /// Since when, in Unix milliseconds.
+    pub since_ms: u64,
+    /// How often it has been seated; a newer connection has a higher epoch.
+    pub epoch: u32,
+    /// When it was last heard, in Unix milliseconds.
+    pub last_seen_ms: u64,
+    /// Its current connection.
+    pub seat: Option<Seat>,
+    /// What it said it can do. Kept when it leaves, for the API; counts as tools only while [`Seat::described`].
+    pub manifest: Option<Arc<Manifest>>,
+    /// The group it named.
+    pub group: Option<Box<str>>,
+    /// Words in both directions; absent until there are some.
+    pub talk: Option<Box<Talk>>,
+    /// What survives of a persistent session while the device is away.
+    pub kept: Option<Box<KeptSession>>,
+    /// How its last connections ended, the newest last.
+    pub closes: Option<Box<VecDeque<Ended>>>,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// Why.
+    pub reason: Reason,
+    /// When, in Unix milliseconds.
+    pub at_ms: u64,
+}
+
+/// A device's current connection.
+#[derive(Debug)]
+pub struct Seat {
+    /// The connection.
+    pub conn: Key,
+    /// The key it was admitted with; when that is revoked the connection ends.
+    pub grant: Arc<Grant>,
+    /// When it was last heard.
+    pub heard_at: Instant,
+    /// What it listens to.
+    pub subscriptions: Subscriptions,
+    /// It has sent a heartbeat, so heartbeats are expected of it from now on.
+    pub beats: bool,
+    /// Its second status was accepted on this connection: its tools exist.
+    pub described: bool,
+    /// It asked for a session that outlives the connection.
+    pub persistent: bool,
+    /// It said DISCONNECT.
+    pub said_goodbye: bool,
+}
+
+/// Words waiting in both directions.
+#[derive(Debug, Default)]
+pub struct Talk {
+    /// Commands that wait to be sent, in order.
+    pub waiting: VecDeque<Key>,
+    /// Commands that were sent and have not settled.
+    pub sent: Vec<Key>,
+    /// The PUBLISHes whose PUBACK is awaited (one by default), and the command of each, which may have settled since.
+    pub unacked: Vec<(PacketId, Key)>,
+    /// Notices that wait to be sent.
+    pub notices: VecDeque<Notice>,
+    /// Triggers of a moment ago.
+    pub recent: Recent,
+    /// When the device was last told of a foreign topic; it is told once a minute.
+    pub scolded_at: Option<Instant>,
+}
+
+/// What survives of a persistent session [MQTT-3.1.2-4].
+#[derive(Debug)]
+pub struct KeptSession {
+    /// The transport's part.
+    pub resumed: Resumed,
+    /// The device's subscriptions.
+    pub subscriptions: Subscriptions,
+}
+
+impl Row {
+    /// A row for a device that was never here before.
+    pub fn new(agent: Arc<Agent>, name: &str, hash: u64) -> Self {
+        Self {
+            agent,
+            name: name.into(),
+            hash,
+            status: Status::Offline,
+            reason: Reason::ConnectionLost,
+            since_ms: 0,
+            epoch: 0,
+            last_seen_ms: 0,
+            seat: None,
+            manifest: None,
+            group: None,
+            talk: None,
+            kept: None,
+            closes: None,
+        }
+    }
+
+    /// The words waiting in both directions; from now on the row has a place for them.
+    pub fn talk(&mut self) -> &mut Talk {
+        self.talk.get_or_insert_default()
+    }
+
+    /// Remembers how a connection ended; the oldest of more than `max` is forgotten.
+    pub fn remember_end(&mut self, reason: Reason, at_ms: u64, max: usize) {
+        let closes = self.closes.get_or_insert_default();
+        while closes.len() >= max.max(1) {
+            closes.pop_front();
+        }
+        closes.push_back(Ended { reason, at_ms });
+    }
+
+    /// Whether the device's commands are tools now.
+    pub fn has_tools(&self) -> bool {
+        self.status.is_here() && self.seat.as_ref().is_some_and(|seat| seat.described)
+    }
+
+    /// Whether `conn` is the device's current connection, and not one that was superseded.
+    pub fn is_seated(&self, conn: Key) -> bool {
+        self.seat.as_ref().is_some_and(|seat| seat.conn == conn)
+    }
+
+    /// Changes the status; `since` moves only when it really is another.
+    pub fn set_status(&mut self, status: Status, reason: Reason, wall_ms: u64) {
+        if self.status != status {
+            self.since_ms = wall_ms;
+        }
+        self.status = status;
+        self.reason = reason;
+    }
+}
+
+impl Talk {
+    /// Queues a notice behind the others.
+    pub fn push_notice(&mut self, notice: Notice) {
+        if self.notices.len() == NOTICES_MAX {
+            self.notices.pop_front();
+        }
+        self.notices.push_back(notice);
+    }
+
+    /// Whether commands are under way.
+    pub fn is_busy(&self) -> bool {
+        !self.waiting.is_empty() || !self.sent.is_empty()
+    }
+
+    /// Whether something waits to be said to the device.
+    pub fn has_words(&self) -> bool {
+        !self.waiting.is_empty() || !self.notices.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_row_is_small() {
+        assert!(size_of::<Row>() <= 208, "{}", size_of::<Row>());
+    }
+}

@@ -1,0 +1,175 @@
+//! Strangers: connections that have not yet said, truly, who they are.
+//!
+//! Owns two ceilings, for the core and for one source address, and the order of arrival: when there are too many, the oldest
+//! goes, because an honest stranger is brief. Never judges what a stranger says.
+
+use crate::shard::{Cx, Shard};
+use engine::Key;
+use hashbrown::HashMap;
+use siphasher::sip::SipHasher13;
+use std::collections::VecDeque;
+use std::hash::BuildHasherDefault;
+use std::net::IpAddr;
+
+/// The strangers of one core.
+#[derive(Debug)]
+pub struct Unidentified {
+    /// In order of arrival; entries of those who were identified or left are skipped when they come to the front.
+    arrivals: VecDeque<(Key, IpAddr)>,
+    /// Which of the arrivals are still strangers: their source, by connection.
+    sources: HashMap<Key, IpAddr, BuildHasherDefault<SipHasher13>>,
+    per_source: HashMap<IpAddr, usize, BuildHasherDefault<SipHasher13>>,
+    core_max: usize,
+    source_max: usize,
+}
+
+impl Unidentified {
+    /// No stranger yet. A ceiling of 0 is none.
+    pub fn new(core_max: usize, source_max: usize) -> Self {
+        Self {
+            arrivals: VecDeque::new(),
+            sources: HashMap::default(),
+            per_source: HashMap::default(),
+            core_max: ceiling(core_max),
+            source_max: ceiling(source_max),
+        }
+    }
+
+    /// How many strangers there are.
+    pub fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sources.is_empty()
+    }
+
+    /// A stranger arrives. The answer is who must go for it, if anybody: the oldest of the same source when that has too
+    /// many, else the oldest of all.
+    pub fn arrive(&mut self, conn: Key, address: IpAddr) -> Option<Key> {
+        let source = source_of(address);
+        let of_source = self.per_source.entry(source).or_insert(0);
+        *of_source += 1;
+        let crowded = *of_source > self.source_max;
+        self.sources.insert(conn, source);
+        self.arrivals.push_back((conn, source));
+        self.forget_the_gone();
+        match (crowded, self.sources.len() > self.core_max) {
+            (true, _) => self.oldest(|from| from == source),
+            (false, true) => self.oldest(|_| true),
+            (false, false) => None,
+        }
+    }
+
+    /// A stranger is one no longer: it was identified, moved home, or left.
+    pub fn leave(&mut self, conn: Key) {
+        let Some(source) = self.sources.remove(&conn) else { return };
+        if let Some(count) = self.per_source.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_source.remove(&source);
+            }
+        }
+    }
+
+    fn oldest(&self, of: impl Fn(IpAddr) -> bool) -> Option<Key> {
+        let mut here = self.arrivals.iter().filter(|(conn, source)| of(*source) && self.sources.contains_key(conn));
+        here.next().map(|(conn, _)| *conn)
+    }
+
+    /// Keeps the arrivals at most twice as long as the strangers are many.
+    fn forget_the_gone(&mut self) {
+        while self.arrivals.front().is_some_and(|(conn, _)| !self.sources.contains_key(conn)) {
+            self.arrivals.pop_front();
+        }
+        if self.arrivals.len() > 2 * self.sources.len() + 64 {
+            self.arrivals.retain(|(conn, _)| self.sources.contains_key(conn));
+        }
+    }
+}
+
+/// Without a ceiling nothing is above it.
+fn ceiling(max: usize) -> usize {
+    if max == 0 { usize::MAX } else { max }
+}
+
+/// Who is one source: an IPv4 address, or an IPv6 /64, because one host has all of that.
+fn source_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+    }
+}
+
+impl Shard {
+    /// A connection begins as a stranger.
+    pub(crate) fn greet_stranger(&mut self, cx: &mut Cx<'_>, conn: Key, address: IpAddr) {
+        if let Some(oldest) = self.unidentified.arrive(conn, address) {
+            self.unidentified.leave(oldest);
+            self.counters.stranger_evicted();
+            cx.hang_up(oldest);
+        }
+    }
+
+    /// And is one no longer.
+    pub(crate) fn farewell_stranger(&mut self, conn: Key) {
+        self.unidentified.leave(conn);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conn(index: u32) -> Key {
+        Key { index, generation: 0 }
+    }
+
+    fn v4(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    #[test]
+    fn the_oldest_of_a_crowded_source_goes() {
+        let mut strangers = Unidentified::new(100, 2);
+        assert_eq!(strangers.arrive(conn(1), v4(1)), None);
+        assert_eq!(strangers.arrive(conn(2), v4(2)), None);
+        assert_eq!(strangers.arrive(conn(3), v4(1)), None);
+        assert_eq!(strangers.arrive(conn(4), v4(1)), Some(conn(1)));
+    }
+
+    #[test]
+    fn the_oldest_of_a_crowded_core_goes() {
+        let mut strangers = Unidentified::new(2, 0);
+        strangers.arrive(conn(1), v4(1));
+        strangers.arrive(conn(2), v4(2));
+        strangers.leave(conn(1));
+        assert_eq!(strangers.arrive(conn(3), v4(3)), None);
+        assert_eq!(strangers.arrive(conn(4), v4(4)), Some(conn(2)));
+    }
+
+    #[test]
+    fn one_ipv6_network_is_one_source() {
+        let mut strangers = Unidentified::new(0, 1);
+        let [a, b] = ["2001:db8::1", "2001:db8::2"].map(|text| text.parse().expect("an address"));
+        assert_eq!(strangers.arrive(conn(1), a), None);
+        assert_eq!(strangers.arrive(conn(2), b), Some(conn(1)));
+    }
+
+    #[test]
+    fn forgets_those_who_left() {
+        let mut strangers = Unidentified::new(0, 0);
+        for n in 0..10_000 {
+            strangers.arrive(conn(n), v4(1));
+            if n > 0 {
+                strangers.leave(conn(n));
+            }
+        }
+        assert_eq!(strangers.len(), 1);
+        assert!(strangers.arrivals.len() < 100 && strangers.per_source.len() == 1);
+    }
+}

@@ -1,0 +1,116 @@
+//! Every sentence that neighbours say to each other: one enum, so that reading this page is reading the whole
+//! conversation between cores, the store writer and the worker.
+//!
+//! Owns the shapes of mail and nothing else. A command costs two of these however large the fleet: [`Mail::Ask`] to the
+//! device's home core and [`Mail::Settled`] back. Payloads travel in buffers that come from, and go back to, a pool
+//! ([`crate::buffers`]), so the steady state allocates nothing.
+//!
+//! ```text
+//!   agent's core  -- Ask ------------>  home core        home core -- Store(Keep) -->  store writer
+//!                 <- Settled ---------                             <- Stored(Kept) --
+//!   agent's core  -- Gather --------->  every core       home core -- Work(Compile) -> worker
+//!                 <- Gathered --------                             <- Worked(Compiled)
+//! ```
+
+use crate::agent::gather::{Query, View};
+use crate::auth::agent::{Agent, InFlight};
+use crate::auth::keys::Keys;
+use crate::command::id::CommandId;
+use crate::command::outcome::Outcome;
+use crate::command::text::AskText;
+use crate::metrics::Counters;
+use crate::store::mail::{FromStore, ToStore};
+use crate::worker::{FromWorker, ToWorker};
+use engine::Key;
+use std::sync::Arc;
+
+/// A letter between two neighbours.
+#[derive(Debug)]
+pub enum Mail {
+    /// To the device's home core: please run this command.
+    Ask(Ask),
+    /// Back to the agent's core: the command's one and only end.
+    Settled(Settled),
+    /// To every core: what do you hold of this agent?
+    Gather(Gather),
+    /// Back to the agent's core: one core's part of a list.
+    Gathered(Gathered),
+    /// To every core: your counters, please.
+    Measure {
+        /// The core that asks.
+        from: usize,
+        /// The waiting request there.
+        ticket: Key,
+    },
+    /// Back: one core's counters.
+    Measured {
+        /// The waiting request.
+        ticket: Key,
+        /// A copy of the counters as they are now.
+        counters: Box<Counters>,
+    },
+    /// To every core: these keys count from now on.
+    Keys(Arc<Keys>),
+    /// To the store writer.
+    Store(ToStore),
+    /// From the store writer.
+    Stored(FromStore),
+    /// To the worker.
+    Work(ToWorker),
+    /// From the worker.
+    Worked(FromWorker),
+}
+
+/// A command on its way from the agent's core to the device's home.
+#[derive(Debug)]
+pub struct Ask {
+    /// The core where the agent waits.
+    pub from: usize,
+    /// The waiting request on that core.
+    pub ticket: Key,
+    /// Whose device it is.
+    pub agent: Arc<Agent>,
+    /// The agent's place among its commands in flight; given back when the command settles and this is dropped.
+    pub place: InFlight,
+    /// Device name, command name and payload, in one buffer.
+    pub text: AskText,
+    /// The agent's own time limit in milliseconds, if it gave one.
+    pub timeout_ms: Option<u32>,
+}
+
+/// The end of a command, on its way back to the agent.
+#[derive(Debug)]
+pub struct Settled {
+    /// The waiting request on the agent's core.
+    pub ticket: Key,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The command's id, when it got as far as having one.
+    pub id: Option<CommandId>,
+    /// The device's `data`, its error text, or the argument errors: what `outcome` says. The buffer goes back to a pool.
+    pub text: Vec<u8>,
+    /// From the ask to the settlement, in milliseconds.
+    pub duration_ms: u32,
+}
+
+/// A question about an agent's devices, for every core.
+#[derive(Debug)]
+pub struct Gather {
+    /// The core that asks.
+    pub from: usize,
+    /// The waiting request there.
+    pub ticket: Key,
+    /// Whose devices.
+    pub agent: Arc<Agent>,
+    /// Which of them.
+    pub query: Arc<Query>,
+}
+
+/// One core's part of the answer.
+#[derive(Debug)]
+pub struct Gathered {
+    /// The waiting request.
+    pub ticket: Key,
+    /// The devices that match, in no order.
+    pub views: Vec<View>,
+}

@@ -1,0 +1,88 @@
+//! The peers of one core: what the gateway knows of each connection, beside what the engine knows.
+//!
+//! Owns the table from connection to conversation. Never a socket, never a byte.
+
+use crate::agent::http::{HttpPeer, Waits};
+use crate::device::conversation::MqttPeer;
+use engine::Key;
+
+/// The other end of a connection. Boxed, so that the table costs the same for every kind.
+#[derive(Debug)]
+pub enum Peer {
+    /// A device, or somebody who says so.
+    Mqtt(Box<MqttPeer>),
+    /// An agent, an operator, or a stranger.
+    Http(Box<HttpPeer>),
+}
+
+/// Peers by connection. Aligned with the engine's slots; a stale key finds nothing.
+#[derive(Debug, Default)]
+pub struct Peers {
+    rows: Vec<Option<(u32, Peer)>>,
+}
+
+impl Peers {
+    /// Seats a peer at a connection that has none.
+    pub fn insert(&mut self, conn: Key, peer: Peer) {
+        let index = conn.index as usize;
+        if self.rows.len() <= index {
+            self.rows.resize_with(index + 1, || None);
+        }
+        debug_assert!(self.rows[index].is_none(), "a connection has one peer");
+        self.rows[index] = Some((conn.generation, peer));
+    }
+
+    /// The peer of a connection.
+    pub fn get_mut(&mut self, conn: Key) -> Option<&mut Peer> {
+        match self.rows.get_mut(conn.index as usize)? {
+            Some((generation, peer)) if *generation == conn.generation => Some(peer),
+            _ => None,
+        }
+    }
+
+    /// The MQTT peer of a connection.
+    pub fn mqtt_mut(&mut self, conn: Key) -> Option<&mut MqttPeer> {
+        match self.get_mut(conn)? {
+            Peer::Mqtt(peer) => Some(peer),
+            Peer::Http(_) => None,
+        }
+    }
+
+    /// The HTTP peer of a connection.
+    pub fn http_mut(&mut self, conn: Key) -> Option<&mut HttpPeer> {
+        match self.get_mut(conn)? {
+            Peer::Http(peer) => Some(peer),
+            Peer::Mqtt(_) => None,
+        }
+    }
+
+    /// Whether the connection is one that waits for this ticket; for invariant checks.
+    pub fn waits_for(&self, conn: Key, ticket: Key) -> bool {
+        match self.rows.get(conn.index as usize) {
+            Some(Some((generation, Peer::Http(peer)))) if *generation == conn.generation => {
+                matches!(peer.waits, Waits::Ticket(waiting) if waiting == ticket)
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes the peer out: the connection moved, ended, or was superseded.
+    pub fn remove(&mut self, conn: Key) -> Option<Peer> {
+        self.get_mut(conn)?;
+        self.rows[conn.index as usize].take().map(|(_, peer)| peer)
+    }
+
+    /// How many speak MQTT and how many HTTP.
+    pub fn count(&self) -> (usize, usize) {
+        let mqtt = self.rows.iter().flatten().filter(|(_, peer)| matches!(peer, Peer::Mqtt(_))).count();
+        (mqtt, self.rows.iter().flatten().count() - mqtt)
+    }
+
+    /// Every connection and its peer.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Key, &mut Peer)> {
+        self.rows.iter_mut().enumerate().filter_map(|(index, row)| {
+            let (generation, peer) = row.as_mut()?;
+            Some((Key { index: index as u32, generation: *generation }, peer))
+        })
+    }
+}

@@ -1,0 +1,236 @@
+//! The gateway's tenant of one core: [`Shard`] is the [`Service`] that the engine calls.
+//!
+//! Owns one core's devices, commands, tickets and held triggers, and hands every callback to the room it belongs to. No
+//! rule of the product is written here: this page is the switchboard. Nothing in it is shared with another core but
+//! the agents' quotas.
+
+use crate::agent::http::HttpPeer;
+use crate::agent::ticket::Ticket;
+use crate::auth::keys::Keys;
+use crate::buffers::Buffers;
+use crate::command::pending::Pending;
+use crate::config::{Protocol, Serves};
+use crate::device::conversation::MqttPeer;
+use crate::device::interned::Interned;
+use crate::device::name::HomeHash;
+use crate::device::registry::Registry;
+use crate::device::unidentified::Unidentified;
+use crate::limits::Limits;
+use crate::mail::Mail;
+use crate::metrics::Counters;
+use crate::peer::{Peer, Peers};
+use crate::trigger::outbox::Held;
+use engine::{Close, Key, Opened, Service, Slots, Verdict};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What a shard may ask of its core.
+pub type Cx<'a> = engine::Cx<'a, Shard>;
+
+/// What is the same on every core and never changes while the process runs.
+#[derive(Debug)]
+pub struct Facts {
+    /// Every ceiling.
+    pub limits: Limits,
+    /// What each listener speaks, in the order of the configuration.
+    pub doors: Vec<Door>,
+    /// Where devices live.
+    pub home: HomeHash,
+    /// When the process started; quotas count from here.
+    pub started_at: Instant,
+    /// Random for each start; part of command ids and cursors.
+    pub epoch: u32,
+    /// The transport's ceilings.
+    pub mqtt: Arc<transports::mqtt::Limits>,
+    /// The transport's ceilings.
+    pub http: Arc<transports::http::Limits>,
+    /// The post address of the store writer.
+    pub store: usize,
+    /// The post address of the worker.
+    pub worker: usize,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug)]
+pub struct Door {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The parts of the HTTP side it serves.
+    pub serves: Serves,
+}
+
+/// What travels with a connection to its home core.
+#[derive(Debug)]
+pub struct Baggage {
+    /// The conversation, with the claim in it.
+    pub peer: Box<MqttPeer>,
+}
+
+/// What an alarm says when it rings.
+#[derive(Clone, Copy, Debug)]
+pub enum Alarmed {
+    /// A command's time is up.
+    Command(Key),
+    /// Time to let some clients go, while the gateway stops.
+    Release,
+}
+
+/// One core of the gateway.
+#[derive(Debug)]
+pub struct Shard {
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) peers: Peers,
+    pub(crate) unidentified: Unidentified,
+    pub(crate) devices: Registry,
+    pub(crate) manifests: Interned,
+    pub(crate) pending: Slots<Pending>,
+    pub(crate) held: Slots<Held>,
+    pub(crate) tickets: Slots<Ticket>,
+    pub(crate) buffers: Buffers,
+    pub(crate) scratch: Vec<u8>,
+    pub(crate) counters: Counters,
+    pub(crate) release: crate::stop::Release,
+}
+
+impl Shard {
+    /// A core's tenant with no connection yet.
+    pub fn new(facts: Arc<Facts>, keys: Arc<Keys>) -> Self {
+        Self {
+            unidentified: Unidentified::new(
+                facts.limits.unidentified_per_core as usize,
+                facts.limits.unidentified_per_address as usize,
+            ),
+            facts,
+            keys,
+            peers: Peers::default(),
+            devices: Registry::default(),
+            manifests: Interned::default(),
+            pending: Slots::new(),
+            held: Slots::new(),
+            tickets: Slots::new(),
+            buffers: Buffers::default(),
+            scratch: Vec::new(),
+            counters: Counters::new(),
+            release: crate::stop::Release::default(),
+        }
+    }
+
+    /// Asserts what must be true between any two turns; for the simulator and for tests.
+    pub fn check_invariants(&self) {
+        self.devices.check_invariants();
+        for (key, pending) in self.pending.iter() {
+            let row = self.devices.get(pending.device).expect("a pending command has a device");
+            let talk = row.talk.as_ref().expect("a device with commands talks");
+            let seen = talk.waiting.iter().chain(&talk.sent).filter(|&&k| k == key).count();
+            assert_eq!(seen, 1, "a pending command is in exactly one of its device's lists");
+        }
+        for (key, ticket) in self.tickets.iter() {
+            assert!(ticket.is_consistent(key, self), "a ticket belongs to a waiting request");
+        }
+    }
+
+    /// What is still under way: pending commands, held triggers, tickets. All zero when nothing is left over.
+    pub fn under_way(&self) -> [usize; 3] {
+        [self.pending.len(), self.held.len(), self.tickets.len()]
+    }
+
+    /// The devices of this core.
+    pub fn devices(&self) -> &Registry {
+        &self.devices
+    }
+
+    /// This core's counters.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+impl Service for Shard {
+    type Mail = Mail;
+    type Baggage = Baggage;
+    type Token = Alarmed;
+
+    fn opened(&mut self, cx: &mut Cx<'_>, conn: Key, opened: Opened) {
+        let door = self.facts.doors[opened.listener];
+        let peer = match door.protocol {
+            Protocol::Mqtt => Peer::Mqtt(Box::new(MqttPeer::new(&self.facts, cx.now()))),
+            Protocol::Http => Peer::Http(Box::new(HttpPeer::new(&self.facts, door.serves, cx.now()))),
+        };
+        self.peers.insert(conn, peer);
+        self.greet_stranger(cx, conn, opened.peer.ip());
+        self.set_deadline(cx, conn);
+    }
+
+    fn received(&mut self, cx: &mut Cx<'_>, conn: Key, bytes: &mut [u8]) -> Verdict<Baggage> {
+        let verdict = match self.peers.get_mut(conn) {
+            Some(Peer::Mqtt(_)) => self.device_speaks(cx, conn, bytes),
+            Some(Peer::Http(_)) => self.agent_speaks(cx, conn, bytes),
+            None => Verdict::Close,
+        };
+        self.set_deadline(cx, conn);
+        verdict
+    }
+
+    fn adopted(&mut self, cx: &mut Cx<'_>, conn: Key, _opened: Opened, baggage: Baggage) {
+        self.peers.insert(conn, Peer::Mqtt(baggage.peer));
+        self.admit(cx, conn);
+        self.set_deadline(cx, conn);
+    }
+
+    fn mail(&mut self, cx: &mut Cx<'_>, from: usize, mail: Mail) {
+        match mail {
+            Mail::Ask(ask) => self.asked(cx, ask),
+            Mail::Settled(settled) => self.answer_command(cx, settled),
+            Mail::Gather(gather) => self.gather(cx, gather),
+            Mail::Gathered(gathered) => self.gathered(cx, gathered),
+            Mail::Measure { from, ticket } => self.measure(cx, from, ticket),
+            Mail::Measured { ticket, counters } => self.measured(cx, ticket, &counters),
+            Mail::Keys(keys) => self.keys_changed(cx, keys),
+            Mail::Stored(stored) => self.stored(cx, stored),
+            Mail::Worked(worked) => self.manifest_compiled(cx, worked),
+            Mail::Store(_) | Mail::Work(_) => debug_assert!(false, "core {from} wrote to the wrong neighbour"),
+        }
+    }
+
+    fn due(&mut self, cx: &mut Cx<'_>, conn: Key) {
+        match self.peers.get_mut(conn) {
+            Some(Peer::Mqtt(_)) => self.device_due(cx, conn),
+            Some(Peer::Http(_)) => self.agent_due(cx, conn),
+            None => {}
+        }
+        self.set_deadline(cx, conn);
+    }
+
+    fn rang(&mut self, cx: &mut Cx<'_>, token: Alarmed) {
+        match token {
+            Alarmed::Command(key) => self.expire(cx, key),
+            Alarmed::Release => self.release_some(cx),
+        }
+    }
+
+    fn drained(&mut self, cx: &mut Cx<'_>, conn: Key) {
+        match self.peers.get_mut(conn) {
+            Some(Peer::Mqtt(peer)) => {
+                if let Some(device) = peer.seated() {
+                    self.speak(cx, device);
+                }
+            }
+            Some(Peer::Http(_)) => self.stream_drained(cx, conn),
+            None => {}
+        }
+    }
+
+    fn closed(&mut self, cx: &mut Cx<'_>, conn: Key, close: Close) {
+        self.farewell_stranger(conn);
+        match self.peers.remove(conn) {
+            Some(Peer::Mqtt(peer)) => self.device_left(cx, conn, *peer, close),
+            Some(Peer::Http(peer)) => self.agent_left(cx, conn, *peer, close),
+            None => {}
+        }
+    }
+
+    fn drain(&mut self, cx: &mut Cx<'_>) {
+        self.begin_release(cx);
+    }
+}

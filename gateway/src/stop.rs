@@ -1,0 +1,68 @@
+//! The graceful stop of one core.
+//!
+//! Owns who may leave when: agents that wait are answered first, devices with commands under way keep their connection until
+//! those settle, the rest are let go in waves, so that a fleet does not come back all at once. The engine ends the core
+//! when nobody is left, or at the deadline.
+
+use crate::agent::http::Waits;
+use crate::device::status::Reason;
+use crate::peer::Peer;
+use crate::shard::{Alarmed, Cx, Shard};
+use engine::Key;
+use std::time::{Duration, Instant};
+
+/// How often a wave of clients is let go.
+const WAVE_EVERY: Duration = Duration::from_millis(100);
+/// The part of the stop's time over which clients are let go; the rest is for stragglers.
+const RELEASE_SHARE: f64 = 0.8;
+/// A wave is at least this large: a small fleet leaves at once.
+const WAVE_MIN: usize = 500;
+
+/// How far the stop has come.
+#[derive(Debug, Default)]
+pub struct Release {
+    wave: usize,
+    ends_at: Option<Instant>,
+}
+
+impl Shard {
+    /// The stop begins.
+    pub(crate) fn begin_release(&mut self, cx: &mut Cx<'_>) {
+        let over = Duration::from_millis(self.facts.limits.drain_ms).mul_f64(RELEASE_SHARE);
+        let waves = (over.as_millis() / WAVE_EVERY.as_millis()).max(1) as usize;
+        let (mqtt, http) = self.peers.count();
+        self.release = Release { wave: ((mqtt + http) / waves).max(WAVE_MIN), ends_at: Some(cx.now() + over) };
+        self.release_some(cx);
+    }
+
+    /// Lets a wave of clients go, and comes again.
+    pub(crate) fn release_some(&mut self, cx: &mut Cx<'_>) {
+        let late = self.release.ends_at.is_some_and(|at| cx.now() >= at);
+        let mut leaving: Vec<Key> = Vec::new();
+        let mut waiting = 0;
+        for (conn, peer) in self.peers.iter_mut() {
+            let busy = match peer {
+                Peer::Mqtt(peer) => peer.seated().is_some_and(|device| {
+                    let talk = self.devices.get(device).and_then(|row| row.talk.as_ref());
+                    peer.session.owes() > 0 || talk.is_some_and(|talk| talk.is_busy())
+                }),
+                Peer::Http(peer) => match peer.waits {
+                    Waits::Ticket(_) => true,
+                    Waits::Request | Waits::Stream(_) | Waits::End => peer.session.is_receiving(),
+                },
+            };
+            if (busy && !late) || leaving.len() >= self.release.wave {
+                waiting += 1;
+            } else {
+                leaving.push(conn);
+            }
+        }
+        for conn in leaving {
+            self.blame(conn, Reason::GatewayStopped);
+            cx.hang_up(conn);
+        }
+        if waiting > 0 {
+            cx.arm(cx.now() + WAVE_EVERY, Alarmed::Release);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Triggers: something happened at a device, and the agent shall hear of it, at least once.
+//!
+//! ```text
+//!   PUBLISH trigger -> intake (quota, repeat?) -> held in the outbox -> Keep to the store writer
+//!                                                                            |
+//!   agent's event stream <- journal <----------------------------------------+
+//!   PUBACK, then trigger_ack <- outbox <- Kept
+//! ```
+
+pub mod intake;
+pub mod outbox;

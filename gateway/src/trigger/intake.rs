@@ -1,0 +1,184 @@
+//! A trigger arrives.
+//!
+//! Owns its way in: readable, allowed, within the agent's quota, not a repeat; then it is written once, as the event the agent
+//! will read, and handed to the store writer. The payload is the bytes the device sent, never re-serialised. A refused
+//! trigger is acknowledged at once, in arrival order, and the device is told why.
+
+use super::outbox::Held;
+use crate::auth::operations::Operations;
+use crate::device::notice::{GIVEN_ID_BYTES_MAX, Notice, TriggerId};
+use crate::mail::Mail;
+use crate::metrics::TriggerOutcome;
+use crate::shard::{Cx, Shard};
+use crate::store::mail::ToStore;
+use crate::store::record::EventKind;
+use crate::wall::Rfc3339;
+use codec::json::{Kind, Raw, encode_str, members};
+use engine::Key;
+use std::io::Write;
+use transports::mqtt::Arrival;
+
+/// Longest trigger name, in bytes.
+const NAME_BYTES_MAX: usize = 128;
+
+/// A trigger as it was read.
+struct Trigger<'b> {
+    name: Raw<'b>,
+    payload: Option<Raw<'b>>,
+    given_id: Option<Box<str>>,
+}
+
+impl Shard {
+    /// A `trigger` of the device.
+    pub(crate) fn trigger_published(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key, arrival: &Arrival<'_>) {
+        let Some(trigger) = read(arrival.payload, self.facts.limits.payload_bytes_max) else {
+            let message = "a trigger is a JSON object with triggerName and at most 1 MB of payload";
+            self.counters.trigger(TriggerOutcome::Invalid);
+            self.acknowledge(cx, conn, arrival.receipt);
+            return self.notify(cx, device, Notice::Error("INVALID_TRIGGER", message.into()));
+        };
+        let id = match &trigger.given_id {
+            Some(given) => TriggerId::Given(given.clone()),
+            None => TriggerId::Ours(u128::from(cx.random_u64()) << 64 | u128::from(cx.random_u64())),
+        };
+        let hash = self.facts.home.of_bytes(&[arrival.topic.as_bytes(), arrival.payload]);
+        let repeat = self.is_repeat(device, arrival, hash);
+        if !repeat && let Err((outcome, code)) = self.may_trigger(cx, device) {
+            self.counters.trigger(outcome);
+            self.queue_notice(device, Notice::TriggerRefused(id, code));
+            self.acknowledge(cx, conn, arrival.receipt);
+            return self.speak(cx, device);
+        }
+        if let (Some(packet), false) = (arrival.id, repeat)
+            && let Some(row) = self.devices.get_mut(device)
+        {
+            row.talk().recent.insert(packet, hash);
+        }
+        self.keep(cx, conn, device, arrival, &trigger, id, repeat);
+    }
+
+    fn is_repeat(&self, device: Key, arrival: &Arrival<'_>, hash: u64) -> bool {
+        let talk = self.devices.get(device).and_then(|row| row.talk.as_ref());
+        match (arrival.dup, arrival.id, talk) {
+            (true, Some(packet), Some(talk)) => talk.recent.contains(packet, hash),
+            _ => false,
+        }
+    }
+
+    fn may_trigger(&self, cx: &Cx<'_>, device: Key) -> Result<(), (TriggerOutcome, &'static str)> {
+        let row = self.devices.get(device);
+        let Some((row, seat)) = row.and_then(|row| Some((row, row.seat.as_ref()?))) else {
+            return Err((TriggerOutcome::Forbidden, "OPERATION_FORBIDDEN"));
+        };
+        if !seat.grant.allows(Operations::TRIGGERS) {
+            return Err((TriggerOutcome::Forbidden, "OPERATION_FORBIDDEN"));
+        }
+        let elapsed_ms = cx.now().saturating_duration_since(self.facts.started_at).as_millis() as u64;
+        row.agent
+            .try_trigger(elapsed_ms, self.facts.limits.triggers_per_second_per_agent)
+            .map_err(|_| (TriggerOutcome::RateLimited, "RATE_LIMITED"))
+    }
+
+    /// Hands the trigger to the store writer. A repeat is handed over without words: it is answered when everything before it
+    /// is kept, the original included.
+    #[expect(clippy::too_many_arguments, reason = "one call, and every argument is a fact of this one trigger")]
+    fn keep(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        device: Key,
+        arrival: &Arrival<'_>,
+        trigger: &Trigger<'_>,
+        id: TriggerId,
+        repeat: bool,
+    ) {
+        let mut json = self.buffers.lend();
+        let Some(row) = self.devices.get(device) else { return };
+        if !repeat {
+            write_event(&mut json, trigger, &id, &row.name, cx.wall_ms());
+        }
+        let agent = row.agent.name_shared().clone();
+        let ticket = self.held.insert(Held { conn, device, receipt: arrival.receipt, id, repeat });
+        let keep = ToStore::Keep { agent, kind: EventKind::Trigger, json, answer: Some((cx.core(), ticket)) };
+        cx.post(self.facts.store, Mail::Store(keep));
+    }
+
+    /// Queues a notice that is said behind the acknowledgement that comes next.
+    pub(crate) fn queue_notice(&mut self, device: Key, notice: Notice) {
+        if let Some(row) = self.devices.get_mut(device) {
+            row.talk().push_notice(notice);
+        }
+    }
+}
+
+fn read(payload: &[u8], payload_bytes_max: usize) -> Option<Trigger<'_>> {
+    let [name, body, given] = members(payload, ["triggerName", "payload", "triggerId"]).ok()?;
+    let name = name?;
+    let mut unescaped = String::new();
+    let text = name.text(&mut unescaped)?;
+    if text.is_empty() || text.len() > NAME_BYTES_MAX || text.chars().any(char::is_control) {
+        return None;
+    }
+    let payload = body.filter(|body| body.kind() != Kind::Null);
+    if payload.is_some_and(|payload| payload.as_bytes().len() > payload_bytes_max) {
+        return None;
+    }
+    let given_id = match given.filter(|given| given.kind() != Kind::Null) {
+        Some(given) => Some(given.text(&mut unescaped).filter(|id| (1..=GIVEN_ID_BYTES_MAX).contains(&id.len()))?.into()),
+        None => None,
+    };
+    Some(Trigger { name, payload, given_id })
+}
+
+/// Writes the event as the agent will read it.
+fn write_event(json: &mut Vec<u8>, trigger: &Trigger<'_>, id: &TriggerId, device: &str, wall_ms: u64) {
+    json.extend_from_slice(b"{\"triggerId\":");
+    id.write(json);
+    json.extend_from_slice(b",\"triggerName\":");
+    json.extend_from_slice(trigger.name.as_bytes());
+    json.extend_from_slice(b",\"deviceName\":");
+    encode_str(json, device);
+    json.extend_from_slice(b",\"payload\":");
+    json.extend_from_slice(trigger.payload.map_or(&b"{}"[..], |payload| payload.as_bytes()));
+    write!(json, ",\"receivedAt\":\"{}\"}}", Rfc3339(wall_ms)).expect("writing to a Vec cannot fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_the_event_with_the_bytes_the_device_sent() {
+        let sent = br#"{"payload":{"v": 1.50e1},"triggerName":"too_hot"}"#;
+        let trigger = read(sent, 1024).expect("readable");
+        let mut json = Vec::new();
+        write_event(&mut json, &trigger, &TriggerId::Given("t1".into()), "pico", 0);
+        assert_eq!(
+            String::from_utf8_lossy(&json),
+            r#"{"triggerId":"t1","triggerName":"too_hot","deviceName":"pico","payload":{"v": 1.50e1},"receivedAt":"1970-01-01T00:00:00.000Z"}"#
+        );
+    }
+
+    #[test]
+    fn reads_a_trigger_without_payload_as_an_empty_object() {
+        for sent in [&br#"{"triggerName":"a"}"#[..], br#"{"triggerName":"a","payload":null}"#] {
+            assert!(read(sent, 10).expect("readable").payload.is_none());
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_trigger() {
+        let bad: [&[u8]; 7] = [
+            b"",
+            b"[]",
+            br#"{"payload":{}}"#,
+            br#"{"triggerName":""}"#,
+            br#"{"triggerName":7}"#,
+            br#"{"triggerName":"a\u0000"}"#,
+            br#"{"triggerName":"a","payload":"12345678901"}"#,
+        ];
+        for sent in bad {
+            assert!(read(sent, 10).is_none(), "{}", String::from_utf8_lossy(sent));
+        }
+    }
+}

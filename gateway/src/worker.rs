@@ -1,0 +1,59 @@
+//! The worker: a neighbour that is no core and does what could take longer than a turn may.
+//!
+//! Owns the compiling of manifests (JSON Schemas and the regexes in them). Never touches a device: it is
+//! sent bytes and answers with a value. In the simulator it is turned by hand, like a core.
+
+use crate::device::manifest::{Manifest, ManifestFault, ManifestLimits};
+use std::sync::Arc;
+
+/// What the worker is asked.
+#[derive(Debug)]
+pub enum ToWorker {
+    /// Parse this manifest and compile its schemas.
+    Compile {
+        /// The core that asks.
+        from: usize,
+        /// What it will know the answer by.
+        fingerprint: u128,
+        /// The JSON array of commands, as the device sent it.
+        json: Vec<u8>,
+    },
+}
+
+/// What it answers.
+#[derive(Debug)]
+pub enum FromWorker {
+    /// The manifest, or why it is none.
+    Compiled {
+        /// As asked.
+        fingerprint: u128,
+        /// The manifest, to be shared by every device that has it.
+        made: Result<Arc<Manifest>, ManifestFault>,
+        /// The emptied buffer, given back for reuse.
+        buffer: Vec<u8>,
+    },
+}
+
+/// The worker's state: none but its limits.
+#[derive(Debug)]
+pub struct Worker {
+    limits: ManifestLimits,
+}
+
+impl Worker {
+    /// A worker that enforces these limits.
+    pub fn new(limits: ManifestLimits) -> Self {
+        Self { limits }
+    }
+
+    /// Does one piece of work. The answer is for the core of the first value.
+    pub fn work(&self, work: ToWorker) -> (usize, FromWorker) {
+        match work {
+            ToWorker::Compile { from, fingerprint, json: mut buffer } => {
+                let made = Manifest::parse(&buffer, self.limits).map(Arc::new);
+                buffer.clear();
+                (from, FromWorker::Compiled { fingerprint, made, buffer })
+            }
+        }
+    }
+}
