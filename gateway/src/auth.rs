@@ -18,7 +18,7 @@ pub use agent::{Agent, InFlight, RetryAfterMs};
 pub use grant::{DevicePattern, Grant};
 pub use keys::{Keys, KeysError};
 pub use operations::Operations;
-pub use secret::Secret;
+pub use secret::{Digest, Secret};
 pub use watch::Watch;
 
 /// Longest agent id, in characters.

@@ -6,7 +6,7 @@
 
 use crate::agent::http::HttpPeer;
 use crate::agent::ticket::Ticket;
-use crate::auth::keys::Keys;
+use crate::auth::Keys;
 use crate::buffers::Buffers;
 use crate::command::pending::Pending;
 use crate::config::{Protocol, Serves};

@@ -7,7 +7,7 @@
 use super::errors::{ApiError, Problem, of_outcome};
 use super::http::Waits;
 use super::ticket::{Awaits, Ticket};
-use crate::auth::agent::Agent;
+use crate::auth::Agent;
 use crate::command::text::AskText;
 use crate::device::name::HomeHash;
 use crate::mail::{Ask, Mail, Settled};

@@ -6,7 +6,7 @@
 use super::errors::{ApiError, Problem};
 use super::gather::{Query, View};
 use super::tools::{Catalog, Format, ToolDevice, etag};
-use crate::auth::agent::Agent;
+use crate::auth::Agent;
 use crate::device::manifest::{Command, Manifest};
 use crate::shard::{Cx, Shard};
 use crate::wall::Rfc3339;

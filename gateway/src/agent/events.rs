@@ -10,8 +10,8 @@
 //! ```
 
 use super::http::{Caller, Waits};
-use crate::auth::agent::Agent;
-use crate::auth::keys::Grant;
+use crate::auth::Agent;
+use crate::auth::Grant;
 use crate::command::id::read_hex;
 use crate::mail::Mail;
 use crate::shard::{Cx, Shard};

@@ -7,7 +7,7 @@ use super::devices::What;
 use super::errors::{ApiError, Problem};
 use super::http::Waits;
 use super::ticket::{Awaits, Ticket};
-use crate::auth::agent::Agent;
+use crate::auth::Agent;
 use crate::device::manifest::Manifest;
 use crate::device::name::HomeHash;
 use crate::device::row::{Ended, Row};

@@ -6,9 +6,9 @@
 use super::errors::{ApiError, CONTENT_TYPE, Problem};
 use super::events::Stream;
 use super::routes::{Access, Endpoint, Found, Route, find};
-use crate::auth::agent::Agent;
-use crate::auth::keys::{Digest, Grant};
-use crate::auth::operations::Operations;
+use crate::auth::Agent;
+use crate::auth::{Digest, Grant};
+use crate::auth::Operations;
 use crate::config::Serves;
 use crate::metrics::{AuthOutcome, Closed, ConnectionOutcome, Direction, Transport};
 use crate::shard::{Baggage, Cx, Facts, Shard};

@@ -3,7 +3,7 @@
 //! Owns paths, methods and the rule of who may. The tenant is the key's own agent and nothing else: a foreign agent is
 //! answered exactly like one that does not exist. Never handles a request; that is the endpoint's business.
 
-use crate::auth::operations::Operations;
+use crate::auth::Operations;
 use crate::config::Serves;
 use transports::http::Method;
 

@@ -17,7 +17,7 @@ const _: () = assert!(COUNT_MAX > 1_000_000, "the largest trigger limit must fit
 
 /// An agent: its name, and what of its shares is taken. One per name and process; a reload of the keys keeps it.
 pub struct Agent {
-    name: Box<str>,
+    name: Arc<str>,
     in_flight: AtomicU32,
     /// Start of the current window in ms (upper bits) and triggers counted in it (lower bits).
     triggers: AtomicU64,
@@ -43,6 +43,11 @@ impl Agent {
 
     /// The agent's id.
     pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The agent's id, to be shared with the store.
+    pub fn name_shared(&self) -> &Arc<str> {
         &self.name
     }
 

@@ -13,8 +13,7 @@ use toml::Value;
 
 pub use super::key_file::KeyRecord;
 use super::key_file::{self, KeyFile, KeysError};
-use super::secret::{digest, hex};
-use super::{DevicePattern, Operations, Secret};
+use super::{DevicePattern, Digest, Operations, Secret};
 use crate::wall::Rfc3339;
 
 /// What a new key shall be good for.
@@ -33,7 +32,7 @@ pub fn add(data_dir: &Path, wish: &Wish<'_>, wall_ms: u64) -> Result<(Secret, Ke
     let secret = Secret::fresh(None);
     let record = KeyRecord {
         id: secret.id().to_owned(),
-        sha256: hex(&digest(secret.reveal().as_bytes())),
+        sha256: Digest::of(secret.reveal().as_bytes()).hex(),
         agent: wish.agent.to_owned(),
         device: wish.device.to_string(),
         operations: wish.operations.names().map(str::to_owned).collect(),
@@ -71,7 +70,7 @@ pub fn rotate(data_dir: &Path, id: &str) -> Result<(Secret, KeyRecord), KeysErro
         if record.revoked {
             return Err(KeysError(format!("key {id:?} is revoked; add a new one instead")));
         }
-        record.sha256 = hex(&digest(secret.reveal().as_bytes()));
+        record.sha256 = Digest::of(secret.reveal().as_bytes()).hex();
         Ok(record.clone())
     })?;
     Ok((secret, record))

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Agent, DEVICE_NAME_CHARS_MAX, Operations, is_device_name};
+use super::{Agent, DEVICE_NAME_CHARS_MAX, Digest, Operations, is_device_name};
 
 /// What a live key allows. Shared by the connections that logged in with it.
 pub struct Grant {
@@ -18,8 +18,7 @@ pub struct Grant {
     pub device: DevicePattern,
     /// What it may be used for.
     pub operations: Operations,
-    /// SHA-256 of the secret.
-    pub(super) digest: [u8; 32],
+    pub(super) digest: Digest,
 }
 
 /// The devices that a key is bound to.
@@ -46,8 +45,8 @@ impl Grant {
 
     /// Whether both stand for the same secret with the same rights.
     pub(super) fn equals(&self, other: &Self) -> bool {
-        let rights = |grant: &Self| (grant.digest, grant.operations);
-        rights(self) == rights(other)
+        self.digest.same(&other.digest)
+            && self.operations == other.operations
             && self.id == other.id
             && self.agent.name() == other.agent.name()
             && self.device == other.device

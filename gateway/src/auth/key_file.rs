@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize};
 use toml::Value;
 
-use super::secret::parse_digest;
-use super::{DevicePattern, Operations, is_agent_name};
+use super::{DevicePattern, Digest, Operations, is_agent_name};
 
 const HEAD: &str = "# The keys of this gateway, by their hashes. `gateway keys` writes this file and keeps no comments in it.\n\
                     # A running gateway sees a change within a second.\n";
@@ -46,7 +45,7 @@ pub struct KeyRecord {
 
 /// What a record means.
 pub(super) struct Meaning {
-    pub(super) digest: [u8; 32],
+    pub(super) digest: Digest,
     pub(super) device: DevicePattern,
     pub(super) operations: Operations,
 }
@@ -95,7 +94,7 @@ impl KeyRecord {
         if !is_agent_name(&self.agent) {
             return Err(wrong(format!("{:?} cannot be an agent", self.agent)));
         }
-        let digest = parse_digest(&self.sha256)
+        let digest = Digest::parse(&self.sha256)
             .ok_or_else(|| wrong("sha256 is not 64 hexadecimal digits".to_owned()))?;
         let device = DevicePattern::parse(&self.device).ok_or_else(|| {
             wrong(format!(

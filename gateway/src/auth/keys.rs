@@ -12,7 +12,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 pub use super::key_file::KeysError;
 use super::key_file::{self, KeyFile, KeyRecord};
-use super::{Agent, Grant, secret};
+use super::{Agent, Digest, Grant};
 
 /// Every key of the gateway at one moment. Empty means that everybody is denied.
 #[derive(Debug, Default)]
@@ -104,7 +104,7 @@ impl Keys {
         if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(KeysError(format!("key {:?}: its id stands there twice", pair[0])));
         }
-        let double = |pair: &&[Entry]| pair[0].grant.digest == pair[1].grant.digest;
+        let double = |pair: &&[Entry]| pair[0].grant.digest.same(&pair[1].grant.digest);
         match self.entries.windows(2).find(double) {
             Some(pair) => Err(KeysError(format!(
                 "key {:?}: its hash stands there twice",
@@ -116,7 +116,12 @@ impl Keys {
 
     /// The grant of a live key, or `None` for a wrong or revoked one.
     pub fn check(&self, secret: &[u8]) -> Option<&Arc<Grant>> {
-        let entry = self.find(&secret::digest(secret))?;
+        self.check_digest(&Digest::of(secret))
+    }
+
+    /// The same, for a secret that was hashed where it arrived.
+    pub fn check_digest(&self, digest: &Digest) -> Option<&Arc<Grant>> {
+        let entry = self.find(&digest.0)?;
         (!entry.revoked).then_some(&entry.grant)
     }
 
@@ -129,9 +134,8 @@ impl Keys {
 
     /// The entry with this digest. The search over heads tells nothing of the secret, because it is over hashes that
     /// nobody can choose; the comparison of whole digests takes the same time for every input, also when no head fits.
-    fn find(&self, digest: &[u8; 32]) -> Option<&Entry> {
-        const NOBODY: [u8; 32] = [0; 32];
-        let wanted = head(digest);
+    fn find(&self, digest: &Digest) -> Option<&Entry> {
+        let wanted = digest.head();
         let start = self.entries.partition_point(|entry| entry.head < wanted);
         let mut found = None;
         let mut looked = Choice::from(0);
@@ -146,7 +150,7 @@ impl Keys {
             }
         }
         if found.is_none() {
-            looked |= NOBODY.ct_eq(digest);
+            looked |= Digest::NOBODY.ct_eq(digest);
         }
         std::hint::black_box(looked.unwrap_u8());
         found
@@ -175,14 +179,6 @@ impl Keys {
     fn position(&self, name: &str) -> Result<usize, usize> {
         self.agents.binary_search_by(|agent| agent.name().cmp(name))
     }
-}
-
-/// The first eight bytes of a digest, by which entries are sorted.
-fn head(digest: &[u8; 32]) -> u64 {
-    digest
-        .iter()
-        .take(8)
-        .fold(0, |head, byte| head << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]

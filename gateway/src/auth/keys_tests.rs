@@ -5,7 +5,7 @@ use super::*;
 
 /// A `[[key]]` whose secret is `secret-{id}`.
 fn key(id: &str, agent: &str, more: &str) -> String {
-    let sha256 = secret::hex(&secret::digest(format!("secret-{id}").as_bytes()));
+    let sha256 = Digest::of(format!("secret-{id}").as_bytes()).hex();
     format!("[[key]]\nid = \"{id}\"\nsha256 = \"{sha256}\"\nagent = \"{agent}\"\n{more}\n")
 }
 
@@ -119,7 +119,7 @@ fn refuses_a_file_with_any_fault_whole() {
             .to_string();
         assert!(error.contains(sentence), "{error:?} does not say {sentence:?}");
         assert!(
-            !error.contains(&secret::hex(&secret::digest(b"secret-k0"))),
+            !error.contains(&Digest::of(b"secret-k0").hex()),
             "{error}"
         );
     }

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Keys, KeysError, key_file, secret};
+use super::{Digest, Keys, KeysError, key_file};
 
 /// Polls after a change during which the file is read again whatever it looks like: a second change within one tick of
 /// the file system's clock leaves the same stamp.
@@ -18,7 +18,7 @@ const SUSPICIOUS_POLLS: u32 = 8;
 pub struct Watch {
     data_dir: PathBuf,
     stamp: Option<Stamp>,
-    content: Option<[u8; 32]>,
+    content: Option<Digest>,
     suspicious: u32,
 }
 
@@ -59,8 +59,13 @@ impl Watch {
         self.stamp = stamp;
         let content = fs::read(key_file::path(&self.data_dir))
             .ok()
-            .map(|bytes| secret::digest(&bytes));
-        if content == self.content {
+            .map(|bytes| Digest::of(&bytes));
+        let unchanged = match (&content, &self.content) {
+            (Some(now), Some(before)) => now.same(before),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if unchanged {
             return None;
         }
         self.content = content;

@@ -11,7 +11,7 @@
 
 use super::id::CommandId;
 use super::text::AskText;
-use crate::auth::agent::InFlight;
+use crate::auth::InFlight;
 use engine::{Alarm, Key};
 use std::time::Instant;
 

@@ -6,7 +6,7 @@
 
 use super::name::{is_client_id, split_username};
 use super::topic::{Inbound, own_suffix};
-use crate::auth::keys::Digest;
+use crate::auth::Digest;
 use codec::mqtt::Connect;
 
 /// A claim, on its way to the core that can check it.

@@ -8,7 +8,7 @@ use super::interned::Waiting;
 use super::manifest::{Manifest, ManifestFault};
 use super::notice::Notice;
 use super::status::Reason;
-use crate::auth::keys::Digest;
+use crate::auth::Digest;
 use crate::mail::Mail;
 use crate::shard::{Cx, Shard};
 use crate::worker::{FromWorker, ToWorker};

@@ -14,7 +14,7 @@
 use super::conversation::MqttPeer;
 use super::row::KeptSession;
 use super::status::{Reason, Status};
-use crate::auth::keys::Keys;
+use crate::auth::Keys;
 use crate::metrics::Closed;
 use crate::peer::Peer;
 use crate::shard::{Cx, Shard};

@@ -4,7 +4,7 @@
 //! core's devices: whoever wants a whole fleet asks every core by mail ([`crate::agent::gather`]).
 
 use super::row::Row;
-use crate::auth::agent::Agent;
+use crate::auth::Agent;
 use engine::{Key, Slots};
 use hashbrown::{HashMap, HashTable};
 use siphasher::sip::SipHasher13;

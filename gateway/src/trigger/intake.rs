@@ -5,7 +5,7 @@
 //! trigger is acknowledged at once, in arrival order, and the device is told why.
 
 use super::outbox::Held;
-use crate::auth::operations::Operations;
+use crate::auth::Operations;
 use crate::device::notice::{GIVEN_ID_BYTES_MAX, Notice, TriggerId};
 use crate::mail::Mail;
 use crate::metrics::TriggerOutcome;

@@ -1,0 +1,145 @@
+//! The unmodified Lua Python device over `mqtt://`, seen from both sides: what the device saw, and what the agent saw.
+
+mod support;
+
+use serde_json::{Value, json};
+use std::time::Duration;
+use support::agent::Agent;
+use support::lua::LuaDevices;
+use support::{Gateway, SOON, wait_for};
+
+/// Enough devices that at least one is accepted on another core than its home, but for one run in a hundred thousand.
+const DEVICES: usize = 10;
+
+#[test]
+fn a_lua_device_lives_on_one_core() {
+    whole_life(1);
+}
+
+#[test]
+fn a_lua_device_lives_on_three_cores() {
+    let handed_over = whole_life(3);
+    assert!(handed_over > 0, "connections went home to other cores");
+}
+
+fn whole_life(cores: usize) -> u64 {
+    let gateway = Gateway::start(cores, "triggers_per_second_per_agent = 100");
+    let device_key = gateway.add_key("alpha", "commands,triggers");
+    let alpha = Agent::new(gateway.http, "alpha", &gateway.add_key("alpha", "agent,operator"));
+    let beta = Agent::new(gateway.http, "beta", &gateway.add_key("beta", "agent"));
+    wait_for("the running gateway knows the new keys", SOON, || {
+        (beta.get("/devices").status == 200 && alpha.get("/devices").status == 200).then_some(())
+    });
+    let url = format!("mqtt://{}", gateway.mqtt);
+    let mut devices = LuaDevices::start(&url, "alpha", &device_key);
+    let names: Vec<String> = (0..DEVICES).map(|n| format!("pico-{n}")).collect();
+    for name in &names {
+        devices.connect(name);
+    }
+
+    shows_the_tools(&alpha, &names);
+    carries_commands(&alpha, &mut devices);
+    carries_triggers(&alpha, &mut devices);
+    keeps_agents_apart(&alpha, &beta);
+    assert!(devices.others("error").is_empty(), "{:?}", devices.others("error"));
+    goes_at_once_and_comes_back(&alpha, devices, &url, &device_key);
+
+    let handed_over = metric(&alpha.text("/metrics"), "gateway_handed_over_total");
+    assert_eq!(gateway.stop(), Some(0));
+    handed_over
+}
+
+fn shows_the_tools(alpha: &Agent, names: &[String]) {
+    let tools = wait_for("every device's tools", SOON, || {
+        let tools = alpha.tools();
+        (tools.len() == names.len() * 5).then_some(tools)
+    });
+    assert!(tools.contains(&"device__pico_0__read_temp".to_owned()), "{tools:?}");
+    assert!(tools.contains(&"device__pico_0__is_online".to_owned()), "{tools:?}");
+    let device = alpha.get("/devices/pico-0").json;
+    assert_eq!(device["status"], "online");
+    assert_eq!(device["group"], "test-group");
+    assert_eq!(device["transport"], "mqtt");
+    assert_eq!(device["commands"], json!(["read_temp", "echo", "fail", "sleep"]));
+    assert_eq!(device["manifest"]["commands"][0]["timeoutMs"], 5000);
+}
+
+fn carries_commands(alpha: &Agent, devices: &mut LuaDevices) {
+    let answer = alpha.call("pico-0", "read_temp", &json!({"unit": "c"}));
+    assert_eq!((answer.status, &answer.json["status"]), (200, &json!("done")), "{}", answer.json);
+    assert_eq!(answer.json["data"], json!({"t": 22.5, "unit": "c"}));
+    let seen = devices.wait("command", "pico-0");
+    assert_eq!(seen["payload"], json!({"unit": "c"}), "the device saw what the agent sent");
+
+    let bad = alpha.call("pico-0", "read_temp", &json!({"unit": "kelvin"}));
+    assert_eq!((bad.status, &bad.json["code"]), (422, &json!("invalid-arguments")), "{}", bad.json);
+    assert_eq!(bad.json["errors"][0]["pointer"], "/unit");
+    assert_eq!(bad.json["outcome"], "not_sent");
+
+    let failed = alpha.call("pico-0", "fail", &Value::Null);
+    assert_eq!((failed.status, &failed.json["code"]), (502, &json!("device-error")));
+    assert_eq!(failed.json["detail"], "the sensor is broken");
+
+    let unknown = alpha.call("pico-0", "no_such", &Value::Null);
+    assert_eq!((unknown.status, &unknown.json["code"]), (404, &json!("command-unknown")));
+    let unknown = alpha.call("nobody", "echo", &Value::Null);
+    assert_eq!((unknown.status, &unknown.json["code"]), (404, &json!("device-unknown")));
+
+    let text = json!({"text": "naïve \u{1f321} \"quoted\"", "list": [1, 2.5, null, true]});
+    assert_eq!(alpha.call("pico-1", "echo", &text).json["data"], text);
+
+    let late = alpha.call_with("pico-2", &json!({"command": "sleep", "payload": {"seconds": 60}, "timeoutMs": 1000}));
+    assert_eq!((late.status, &late.json["code"]), (504, &json!("device-timeout")));
+    assert_eq!(late.json["outcome"], "unknown");
+}
+
+fn carries_triggers(alpha: &Agent, devices: &mut LuaDevices) {
+    let events = alpha.events(None);
+    let ack = devices.trigger("pico-3", "too_hot", &json!({"v": 1}));
+    assert_eq!(ack["received"], true, "{ack}");
+    let event = events.wait("trigger");
+    assert_eq!(event.data["triggerId"], ack["triggerId"], "one trigger has one name on both sides");
+    assert_eq!(event.data["triggerName"], "too_hot");
+    assert_eq!(event.data["deviceName"], "pico-3");
+    assert_eq!(event.data["payload"], json!({"v": 1}));
+    let again = alpha.events(Some("0"));
+    assert_eq!(again.wait("device_connected").data["metadata"], json!({}));
+    assert_eq!(again.wait("trigger").id, event.id, "a later reader reads the same");
+}
+
+fn keeps_agents_apart(alpha: &Agent, beta: &Agent) {
+    assert_eq!(beta.get("/devices").json, json!({"devices": []}));
+    assert_eq!(beta.tools(), Vec::<String>::new());
+    assert_eq!(beta.call("pico-0", "echo", &Value::Null).status, 404);
+    let foreign = beta.get_path("/v1/agents/alpha/devices");
+    let unknown = beta.get_path("/v1/agents/nobody/devices");
+    assert_eq!((foreign.status, &foreign.json), (404, &unknown.json), "foreign is unknown");
+    assert!(beta.events(Some("0")).next(Duration::from_millis(300)).is_none(), "no event of alpha's reaches beta");
+    assert_eq!(alpha.get("/devices").status, 200);
+}
+
+fn goes_at_once_and_comes_back(alpha: &Agent, devices: LuaDevices, url: &str, key: &str) {
+    let events = alpha.events(None);
+    devices.kill();
+    wait_for("the tools of the killed devices are gone at once", Duration::from_secs(1), || {
+        alpha.tools().iter().all(|tool| tool.ends_with("__is_online")).then_some(())
+    });
+    assert_eq!(alpha.status("pico-0"), "offline");
+    assert!(events.wait("device_disconnected").data["deviceName"].as_str().expect("a name").starts_with("pico-"));
+    let offline = alpha.call("pico-0", "echo", &Value::Null);
+    assert_eq!((offline.status, &offline.json["code"]), (503, &json!("device-offline")));
+    assert_eq!(offline.json["outcome"], "not_sent");
+
+    let mut devices = LuaDevices::start(url, "alpha", key);
+    devices.connect("pico-0");
+    wait_for("the tools are back", SOON, || {
+        alpha.tools().contains(&"device__pico_0__echo".to_owned()).then_some(())
+    });
+    assert_eq!(alpha.call("pico-0", "echo", &json!({"back": true})).json["data"], json!({"back": true}));
+}
+
+fn metric(text: &str, name: &str) -> u64 {
+    let line = text.lines().find(|line| line.split([' ', '{']).next() == Some(name));
+    let value = line.and_then(|line| line.rsplit(' ').next()).unwrap_or_else(|| panic!("{name} in {text}"));
+    value.parse::<f64>().expect("a number") as u64
+}

@@ -1,0 +1,143 @@
+//! An agent: HTTP requests with a key, and the event stream.
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+use ureq::http::Response;
+use ureq::{Body, RequestBuilder};
+
+/// An agent with its key.
+pub struct Agent {
+    http: ureq::Agent,
+    base: String,
+    name: String,
+    key: String,
+}
+
+/// An answer: status and JSON (null when there is none).
+pub struct Answer {
+    pub status: u16,
+    pub json: Value,
+}
+
+impl Agent {
+    pub fn new(address: SocketAddr, name: &str, key: &str) -> Self {
+        let http = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        Self { http, base: format!("http://{address}"), name: name.into(), key: key.into() }
+    }
+
+    /// GET of a path of this server.
+    pub fn get_path(&self, path: &str) -> Answer {
+        read(self.with_key(self.http.get(format!("{}{path}", self.base))).call())
+    }
+
+    /// GET below the agent's own path.
+    pub fn get(&self, path: &str) -> Answer {
+        self.get_path(&format!("/v1/agents/{}{path}", self.name))
+    }
+
+    /// Text of a path, for metrics.
+    pub fn text(&self, path: &str) -> String {
+        let mut response = self.with_key(self.http.get(format!("{}{path}", self.base))).call().expect("an answer");
+        response.body_mut().read_to_string().expect("text")
+    }
+
+    /// Runs a command.
+    pub fn call(&self, device: &str, command: &str, payload: &Value) -> Answer {
+        self.call_with(device, &json!({"command": command, "payload": payload}))
+    }
+
+    /// Runs a command with a whole body.
+    pub fn call_with(&self, device: &str, body: &Value) -> Answer {
+        let url = format!("{}/v1/agents/{}/devices/{device}/commands", self.base, self.name);
+        read(self.with_key(self.http.post(url)).content_type("application/json").send(body.to_string()))
+    }
+
+    /// The names of the tools now.
+    pub fn tools(&self) -> Vec<String> {
+        let tools = self.get("/tools").json;
+        let tools = tools["tools"].as_array().unwrap_or_else(|| panic!("tools: {tools}"));
+        tools.iter().map(|tool| tool["name"].as_str().expect("a name").to_owned()).collect()
+    }
+
+    /// A device's status now.
+    pub fn status(&self, device: &str) -> String {
+        self.get(&format!("/devices/{device}")).json["status"].as_str().unwrap_or("unknown").to_owned()
+    }
+
+    /// Opens the event stream.
+    pub fn events(&self, after: Option<&str>) -> Events {
+        let after = after.map_or(String::new(), |after| format!("?after={after}"));
+        let url = format!("{}/v1/agents/{}/events{after}", self.base, self.name);
+        let response = self.with_key(self.http.get(url)).call().expect("a stream");
+        assert_eq!(response.status(), 200);
+        Events::read(response)
+    }
+
+    fn with_key<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        request.header("Authorization", format!("Bearer {}", self.key))
+    }
+}
+
+fn read(response: Result<Response<Body>, ureq::Error>) -> Answer {
+    let mut response = response.expect("an answer");
+    let text = response.body_mut().read_to_string().expect("text");
+    let json = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") };
+    Answer { status: response.status().as_u16(), json }
+}
+
+/// One event of a stream.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub id: String,
+    pub kind: String,
+    pub data: Value,
+}
+
+/// An event stream, read by a thread.
+pub struct Events {
+    events: Receiver<Event>,
+}
+
+impl Events {
+    fn read(response: Response<Body>) -> Self {
+        let (tell, events) = channel();
+        std::thread::spawn(move || {
+            let mut event = Event { id: String::new(), kind: String::new(), data: Value::Null };
+            for line in BufReader::new(response.into_body().into_reader()).lines().map_while(Result::ok) {
+                match line.split_once(": ") {
+                    Some(("id", id)) => event.id = id.into(),
+                    Some(("event", kind)) => event.kind = kind.into(),
+                    Some(("data", data)) => event.data = serde_json::from_str(data).expect("JSON in one line"),
+                    _ if line.is_empty() && !event.kind.is_empty() => {
+                        if tell.send(event.clone()).is_err() {
+                            return;
+                        }
+                        event.kind.clear();
+                    }
+                    _ => {}
+                }
+            }
+        });
+        Self { events }
+    }
+
+    /// Waits for the next event of a kind; others are passed over.
+    pub fn wait(&self, kind: &str) -> Event {
+        let deadline = Instant::now() + super::SOON;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            let event = self.events.recv_timeout(left).unwrap_or_else(|_| panic!("no event {kind} came"));
+            if event.kind == kind {
+                return event;
+            }
+        }
+    }
+
+    /// The next event, whatever it is, if it comes within `within`.
+    pub fn next(&self, within: Duration) -> Option<Event> {
+        self.events.recv_timeout(within).ok()
+    }
+}

@@ -1,0 +1,153 @@
+//! What the black-box tests share: a real gateway process, an agent that speaks HTTP, real clients installed on demand.
+//!
+//! Every server listens on a free loopback port and is ended by its pid. Nothing sleeps for a while and hopes: waiting is
+//! for an event, with a deadline.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+
+pub mod agent;
+pub mod lua;
+pub mod python;
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The longest a test waits for anything that should happen soon.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// A gateway process of its own, with a data folder of its own.
+pub struct Gateway {
+    child: Child,
+    data: tempfile::TempDir,
+    pub http: SocketAddr,
+    pub mqtt: SocketAddr,
+}
+
+impl Gateway {
+    /// Starts `gateway serve` on so many cores; `limits` are lines of the `[limits]` section.
+    pub fn start(cores: usize, limits: &str) -> Self {
+        let data = tempfile::tempdir().expect("a folder");
+        let config = data.path().join("gateway.toml");
+        let text = format!(
+            "data_dir = {:?}\ncores = {cores}\n\
+             [[listen]]\nprotocol = \"mqtt\"\naddress = \"127.0.0.1:0\"\n\
+             [[listen]]\nprotocol = \"http\"\naddress = \"127.0.0.1:0\"\n\
+             [limits]\nunidentified_per_address = 0\n{limits}\n",
+            data.path().join("data")
+        );
+        std::fs::write(&config, text).expect("the configuration can be written");
+        let mut child = gateway()
+            .args(["serve", "--config"])
+            .arg(&config)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the gateway starts");
+        let banner = read_banner(&mut child);
+        let [mqtt, http] = ["mqtt://", "http://"].map(|scheme| find_address(&banner, scheme));
+        Self { child, data, http, mqtt }
+    }
+
+    /// Makes a key and gives its secret.
+    pub fn add_key(&self, agent: &str, operations: &str) -> String {
+        let output = gateway()
+            .args(["keys", "add", "--agent", agent, "--operations", operations, "--data"])
+            .arg(self.data_dir())
+            .output()
+            .expect("keys add runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let stdout = String::from_utf8(output.stdout).expect("text");
+        stdout.lines().last().expect("the secret is the last line").trim().to_owned()
+    }
+
+    /// Where its keys are.
+    pub fn data_dir(&self) -> PathBuf {
+        self.data.path().join("data")
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks for a graceful stop and gives the exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        signal(self.child.id(), "TERM");
+        let deadline = Instant::now() + SOON;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child of ours") {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "the gateway stops in time");
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The product's binary.
+pub fn gateway() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    command.env_remove("GATEWAY_URL").env_remove("GATEWAY_KEY");
+    command
+}
+
+/// Sends a signal to a process of ours.
+pub fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().expect("kill runs");
+    assert!(sent.success());
+}
+
+/// Reads a process's banner up to its last line, `ready`.
+pub fn read_banner(child: &mut Child) -> Vec<String> {
+    let stdout = child.stdout.take().expect("piped");
+    let mut lines = Vec::new();
+    let mut reader = BufReader::new(stdout);
+    loop {
+        let mut line = String::new();
+        let read = reader.read_line(&mut line).expect("the banner is text");
+        assert!(read > 0, "the gateway ended before it was ready: {lines:?}");
+        let line = line.trim_end().to_owned();
+        if line == "ready" {
+            break;
+        }
+        lines.push(line);
+    }
+    // Whatever else it prints is read away, so that it never waits for us.
+    std::thread::spawn(move || drop(std::io::copy(&mut reader, &mut std::io::sink())));
+    lines
+}
+
+/// The address behind `scheme` in a banner.
+pub fn find_address(banner: &[String], scheme: &str) -> SocketAddr {
+    let found = banner.iter().find_map(|line| {
+        let (_, rest) = line.split_once(scheme)?;
+        rest.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).next()?.parse().ok()
+    });
+    found.unwrap_or_else(|| panic!("{scheme} is in the banner: {banner:?}"))
+}
+
+/// Waits until `holds` gives something.
+pub fn wait_for<T>(what: &str, within: Duration, mut holds: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + within;
+    loop {
+        if let Some(found) = holds() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for: {what}");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+/// A file of the tests' clients.
+pub fn client_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
+}
