@@ -6,6 +6,7 @@
 //! denies everybody.
 
 mod agent;
+mod digest;
 pub mod edit;
 mod grant;
 mod key_file;
@@ -15,10 +16,11 @@ mod secret;
 mod watch;
 
 pub use agent::{Agent, InFlight, RetryAfterMs};
+pub use digest::Digest;
 pub use grant::{DevicePattern, Grant};
 pub use keys::{Keys, KeysError};
 pub use operations::Operations;
-pub use secret::{Digest, Secret};
+pub use secret::Secret;
 pub use watch::Watch;
 
 /// Longest agent id, in characters.
@@ -49,18 +51,7 @@ mod tests {
     #[test]
     fn names_are_what_a_topic_level_can_carry() {
         assert!(is_agent_name("baseAgent_agent_abc123") && is_device_name("shop-floor:7"));
-        for name in [
-            "",
-            "a/b",
-            "+",
-            "#",
-            "a b",
-            "a\tb",
-            "a\nb",
-            "a\u{2028}b",
-            "a\u{0}b",
-            &"x".repeat(257),
-        ] {
+        for name in ["", "a/b", "+", "#", "a b", "a\tb", "a\nb", "a\u{2028}b", "a\u{0}b", &"x".repeat(257)] {
             assert!(!is_agent_name(name) && !is_device_name(name), "{name:?}");
         }
         assert!(!is_agent_name("a:b"), "the user name is split at its first colon");

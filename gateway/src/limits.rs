@@ -95,7 +95,7 @@ limits! {
         /// Event streams that one agent may hold open; one more is answered 429.
         event_streams_per_agent: u32 = 64, 1..=100_000, "streams";
         /// A comment line keeps an idle event stream alive this often.
-        event_comment_ms: u64 = 15_000, 100..=600_000, "ms";
+        sse_comment_ms: u64 = 15_000, 100..=600_000, "ms";
     }
     "Strangers: connections that have not said who they are" {
         /// Unidentified connections from one source address; the oldest of them gives way. 0 switches it off.
@@ -208,13 +208,7 @@ impl Limits {
 
     fn out_of_range(&self, row: &Row) -> Option<String> {
         let value = self.value(row.name)?;
-        let Row {
-            name,
-            least,
-            most,
-            unit,
-            ..
-        } = row;
+        let Row { name, least, most, unit, .. } = row;
         (value < *least || value > *most)
             .then(|| format!("limits.{name} = {value}: it must lie between {least} and {most} {unit}"))
     }
@@ -250,19 +244,10 @@ pub fn markdown() -> String {
     for row in ROWS {
         if row.group != group {
             group = row.group;
-            page.push_str(&format!(
-                "\n## {group}\n\n| limit | default | range | unit | what it bounds |\n"
-            ));
+            page.push_str(&format!("\n## {group}\n\n| limit | default | range | unit | what it bounds |\n"));
             page.push_str("|---|---:|---|---|---|\n");
         }
-        let Row {
-            name,
-            default,
-            least,
-            most,
-            unit,
-            ..
-        } = row;
+        let Row { name, default, least, most, unit, .. } = row;
         page.push_str(&format!(
             "| `{name}` | {default} | {least} to {most} | {unit} | {} |\n",
             row.sentence()
@@ -283,28 +268,16 @@ mod tests {
     #[test]
     fn every_row_knows_its_default_and_says_a_sentence() {
         for row in ROWS {
-            assert_eq!(
-                Limits::default().value(row.name),
-                Some(row.default),
-                "{}",
-                row.name
-            );
+            assert_eq!(Limits::default().value(row.name), Some(row.default), "{}", row.name);
             assert!(row.sentence().ends_with('.'), "{}", row.name);
-            assert!(
-                row.least <= row.default && row.default <= row.most,
-                "{}",
-                row.name
-            );
+            assert!(row.least <= row.default && row.default <= row.most, "{}", row.name);
         }
         assert_eq!(Limits::default().value("no_such_limit"), None);
     }
 
     #[test]
     fn refuses_values_outside_their_range() {
-        let limits = Limits {
-            mqtt_inflight_to_device: 0,
-            ..Limits::default()
-        };
+        let limits = Limits { mqtt_inflight_to_device: 0, ..Limits::default() };
         assert_eq!(
             limits.problems(),
             ["limits.mqtt_inflight_to_device = 0: it must lie between 1 and 64 messages"]
@@ -313,11 +286,7 @@ mod tests {
 
     #[test]
     fn refuses_limits_that_contradict_each_other() {
-        let limits = Limits {
-            timeout_ms_default: 700_000,
-            heartbeat_late_ms: 80_000,
-            ..Limits::default()
-        };
+        let limits = Limits { timeout_ms_default: 700_000, heartbeat_late_ms: 80_000, ..Limits::default() };
         let problems = limits.problems().join("\n");
         for name in ["timeout_ms_default", "heartbeat_late_ms"] {
             assert!(problems.contains(name), "{name} is not named in: {problems}");
@@ -326,10 +295,7 @@ mod tests {
 
     #[test]
     fn packets_and_bodies_follow_the_largest_payload() {
-        let limits = Limits {
-            payload_bytes_max: 2_000_000,
-            ..Limits::default()
-        };
+        let limits = Limits { payload_bytes_max: 2_000_000, ..Limits::default() };
         assert_eq!(limits.packet_bytes_max(), 2_065_536);
         assert_eq!(limits.http_body_bytes_max(), 2_065_536);
     }

@@ -34,11 +34,7 @@ pub struct RetryAfterMs(pub u64);
 impl Agent {
     /// An agent with nothing taken.
     pub(super) fn new(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            in_flight: AtomicU32::new(0),
-            triggers: AtomicU64::new(0),
-        }
+        Self { name: name.into(), in_flight: AtomicU32::new(0), triggers: AtomicU64::new(0) }
     }
 
     /// The agent's id.
@@ -58,9 +54,7 @@ impl Agent {
 
     /// Takes a place for a command unless `max` are taken.
     pub fn try_begin_command(self: &Arc<Self>, max: u32) -> Option<InFlight> {
-        let taken = self
-            .in_flight
-            .try_update(Relaxed, Relaxed, |taken| (taken < max).then(|| taken + 1));
+        let taken = self.in_flight.try_update(Relaxed, Relaxed, |taken| (taken < max).then(|| taken + 1));
         taken.ok().map(|_| InFlight(Arc::clone(self)))
     }
 
@@ -72,17 +66,9 @@ impl Agent {
         let most = u64::from(per_second).min(COUNT_MAX);
         let counted = self.triggers.try_update(Relaxed, Relaxed, |word| {
             let window = Window::unpack(word).at(now_ms);
-            (window.count < most).then(|| {
-                Window {
-                    count: window.count + 1,
-                    ..window
-                }
-                .pack()
-            })
+            (window.count < most).then(|| Window { count: window.count + 1, ..window }.pack())
         });
-        counted
-            .map(drop)
-            .map_err(|word| Window::unpack(word).at(now_ms).retry_after(now_ms))
+        counted.map(drop).map_err(|word| Window::unpack(word).at(now_ms).retry_after(now_ms))
     }
 }
 
@@ -121,10 +107,7 @@ struct Window {
 
 impl Window {
     fn unpack(word: u64) -> Self {
-        Self {
-            start_ms: word >> COUNT_BITS,
-            count: word & COUNT_MAX,
-        }
+        Self { start_ms: word >> COUNT_BITS, count: word & COUNT_MAX }
     }
 
     fn pack(self) -> u64 {
@@ -137,10 +120,7 @@ impl Window {
         if now_ms.abs_diff(self.start_ms) < WINDOW_MS && self.count > 0 {
             self
         } else {
-            Self {
-                start_ms: now_ms,
-                count: 0,
-            }
+            Self { start_ms: now_ms, count: 0 }
         }
     }
 
@@ -200,11 +180,7 @@ mod tests {
         assert_eq!(agent.try_trigger(7003, 2), Ok(()));
         assert_eq!(agent.try_trigger(7001, 2), Ok(()), "a core that is 2 ms behind");
         assert_eq!(agent.try_trigger(7001, 2), Err(RetryAfterMs(1002)));
-        assert_eq!(
-            agent.try_trigger(1000, 2),
-            Ok(()),
-            "a window from another age holds nobody up"
-        );
+        assert_eq!(agent.try_trigger(1000, 2), Ok(()), "a window from another age holds nobody up");
     }
 
     #[test]

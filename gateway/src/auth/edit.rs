@@ -90,11 +90,7 @@ pub fn replace_file(path: &Path, text: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&fresh)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
     file.write_all(text.as_bytes())?;
     let owner = fs::metadata(folder)?;
     if owner.uid() != file.metadata()?.uid() {
@@ -126,12 +122,7 @@ fn change<T>(
 /// Waits for the lock; it is given back when the file is closed.
 fn lock(data_dir: &Path) -> io::Result<File> {
     let path = data_dir.join("keys.lock");
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)?;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
     file.lock()?;
     Ok(file)
 }

@@ -96,23 +96,15 @@ impl KeyRecord {
         }
         let digest = Digest::parse(&self.sha256)
             .ok_or_else(|| wrong("sha256 is not 64 hexadecimal digits".to_owned()))?;
-        let device = DevicePattern::parse(&self.device).ok_or_else(|| {
-            wrong(format!(
-                "device {:?} is not \"*\", a name, or \"prefix*\"",
-                self.device
-            ))
-        })?;
+        let device = DevicePattern::parse(&self.device)
+            .ok_or_else(|| wrong(format!("device {:?} is not \"*\", a name, or \"prefix*\"", self.device)))?;
         let mut operations = Operations::NONE;
         for word in &self.operations {
             let known = Operations::parse(word);
             operations =
                 operations.with(known.ok_or_else(|| wrong(format!("there is no operation {word:?}")))?);
         }
-        Ok(Meaning {
-            digest,
-            device,
-            operations,
-        })
+        Ok(Meaning { digest, device, operations })
     }
 }
 
@@ -122,8 +114,6 @@ fn yes_or_since<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::E
     match Value::deserialize(deserializer)? {
         Value::Boolean(revoked) => Ok(revoked),
         Value::Datetime(_) => Ok(true),
-        _ => Err(serde::de::Error::custom(
-            "revoked must be true, false, or the time of it",
-        )),
+        _ => Err(serde::de::Error::custom("revoked must be true, false, or the time of it")),
     }
 }

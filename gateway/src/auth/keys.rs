@@ -78,11 +78,7 @@ impl Keys {
             Some(entry) if entry.grant.equals(&grant) => Arc::clone(&entry.grant),
             Some(_) | None => Arc::new(grant),
         };
-        self.entries.push(Entry {
-            head: head(&meaning.digest),
-            revoked: record.revoked,
-            grant,
-        });
+        self.entries.push(Entry { head: meaning.digest.head(), revoked: record.revoked, grant });
         Ok(())
     }
 
@@ -106,10 +102,7 @@ impl Keys {
         }
         let double = |pair: &&[Entry]| pair[0].grant.digest.same(&pair[1].grant.digest);
         match self.entries.windows(2).find(double) {
-            Some(pair) => Err(KeysError(format!(
-                "key {:?}: its hash stands there twice",
-                pair[1].grant.id
-            ))),
+            Some(pair) => Err(KeysError(format!("key {:?}: its hash stands there twice", pair[1].grant.id))),
             None => Ok(()),
         }
     }
@@ -121,7 +114,7 @@ impl Keys {
 
     /// The same, for a secret that was hashed where it arrived.
     pub fn check_digest(&self, digest: &Digest) -> Option<&Arc<Grant>> {
-        let entry = self.find(&digest.0)?;
+        let entry = self.find(digest)?;
         (!entry.revoked).then_some(&entry.grant)
     }
 
@@ -139,10 +132,7 @@ impl Keys {
         let start = self.entries.partition_point(|entry| entry.head < wanted);
         let mut found = None;
         let mut looked = Choice::from(0);
-        for entry in self.entries[start..]
-            .iter()
-            .take_while(|entry| entry.head == wanted)
-        {
+        for entry in self.entries[start..].iter().take_while(|entry| entry.head == wanted) {
             let same = entry.grant.digest.ct_eq(digest);
             looked |= same;
             if same.into() {

@@ -17,15 +17,9 @@ fn keys(text: &str) -> Keys {
 
 #[test]
 fn grants_what_the_file_says() {
-    let text = key(
-        "k1",
-        "shop",
-        "device = \"pump-*\"\noperations = [\"commands\"]\ncreated = 2026-11-22T08:00:00Z",
-    ) + &key(
-        "k2",
-        "shop",
-        "device = \"*\"\noperations = [\"agent\", \"operator\"]\nrevoked = false",
-    );
+    let text =
+        key("k1", "shop", "device = \"pump-*\"\noperations = [\"commands\"]\ncreated = 2026-11-22T08:00:00Z")
+            + &key("k2", "shop", "device = \"*\"\noperations = [\"agent\", \"operator\"]\nrevoked = false");
     let keys = keys(&text);
     let grant = keys.check(b"secret-k1").unwrap();
     assert_eq!((&*grant.id, grant.agent.name()), ("k1", "shop"));
@@ -33,11 +27,7 @@ fn grants_what_the_file_says() {
     assert!(grant.allows(Operations::COMMANDS) && !grant.allows(Operations::TRIGGERS));
     assert!(grant.binds("shop", "pump-1"));
     assert!(!grant.binds("shop", "tap-1") && !grant.binds("shopp", "pump-1") && !grant.binds("", "pump-1"));
-    assert!(
-        keys.check(b"secret-k2")
-            .unwrap()
-            .allows(Operations::AGENT.with(Operations::OPERATOR))
-    );
+    assert!(keys.check(b"secret-k2").unwrap().allows(Operations::AGENT.with(Operations::OPERATOR)));
     assert_eq!((keys.len(), keys.agents().count()), (2, 1));
     assert!(Arc::ptr_eq(&grant.agent, keys.agent("shop").unwrap()));
 }
@@ -64,23 +54,13 @@ fn denies_wrong_and_revoked_secrets() {
 
 #[test]
 fn finds_each_of_many_keys() {
-    let text: String = (0..500)
-        .map(|n| key(&format!("k{n}"), &format!("agent{}", n % 7), DEVICE))
-        .collect();
+    let text: String = (0..500).map(|n| key(&format!("k{n}"), &format!("agent{}", n % 7), DEVICE)).collect();
     let keys = keys(&text);
     for n in 0..500 {
-        assert_eq!(
-            &*keys.check(format!("secret-k{n}").as_bytes()).unwrap().id,
-            format!("k{n}")
-        );
+        assert_eq!(&*keys.check(format!("secret-k{n}").as_bytes()).unwrap().id, format!("k{n}"));
     }
     let names: Vec<&str> = keys.agents().map(|agent| agent.name()).collect();
-    assert_eq!(
-        names,
-        [
-            "agent0", "agent1", "agent2", "agent3", "agent4", "agent5", "agent6"
-        ]
-    );
+    assert_eq!(names, ["agent0", "agent1", "agent2", "agent3", "agent4", "agent5", "agent6"]);
 }
 
 #[test]
@@ -89,47 +69,22 @@ fn refuses_a_file_with_any_fault_whole() {
     for (fault, sentence) in [
         (key("k1", "a", "device = \"*\""), "missing field `operations`"),
         (key("k1", "a", "operations = []"), "missing field `device`"),
-        (
-            key("k1", "a", "device = \"a*b\"\noperations = []"),
-            "is not \"*\", a name, or \"prefix*\"",
-        ),
-        (
-            key("k1", "a", "device = \"*\"\noperations = [\"all\"]"),
-            "there is no operation \"all\"",
-        ),
+        (key("k1", "a", "device = \"a*b\"\noperations = []"), "is not \"*\", a name, or \"prefix*\""),
+        (key("k1", "a", "device = \"*\"\noperations = [\"all\"]"), "there is no operation \"all\""),
         (key("k1", "a b", DEVICE), "\"a b\" cannot be an agent"),
-        (
-            key("k1", "a", &format!("{DEVICE}\nrevoked = \"no\"")),
-            "revoked must be true, false",
-        ),
-        (
-            key("k1", "a", &format!("{DEVICE}\ncolour = 1")),
-            "line 13: unknown field `colour`",
-        ),
+        (key("k1", "a", &format!("{DEVICE}\nrevoked = \"no\"")), "revoked must be true, false"),
+        (key("k1", "a", &format!("{DEVICE}\ncolour = 1")), "line 13: unknown field `colour`"),
         (key("", "a", DEVICE), "its id is empty"),
         (key("k0", "a", DEVICE), "stands there twice"),
-        (
-            format!("[[key]]\nid = \"k1\"\nsha256 = \"12\"\nagent = \"a\"\n{DEVICE}"),
-            "64 hexadecimal digits",
-        ),
+        (format!("[[key]]\nid = \"k1\"\nsha256 = \"12\"\nagent = \"a\"\n{DEVICE}"), "64 hexadecimal digits"),
         ("[[key".to_owned(), "line 7"),
     ] {
-        let error = Keys::parse(&(good.clone() + &fault), None)
-            .unwrap_err()
-            .to_string();
+        let error = Keys::parse(&(good.clone() + &fault), None).unwrap_err().to_string();
         assert!(error.contains(sentence), "{error:?} does not say {sentence:?}");
-        assert!(
-            !error.contains(&Digest::of(b"secret-k0").hex()),
-            "{error}"
-        );
+        assert!(!error.contains(&Digest::of(b"secret-k0").hex()), "{error}");
     }
     let same_hash = good.clone() + &good.replace("k0", "k1");
-    assert!(
-        Keys::parse(&same_hash, None)
-            .unwrap_err()
-            .to_string()
-            .contains("its hash stands there twice")
-    );
+    assert!(Keys::parse(&same_hash, None).unwrap_err().to_string().contains("its hash stands there twice"));
 }
 
 #[test]
@@ -140,10 +95,7 @@ fn quotas_and_unchanged_grants_outlive_a_reload() {
     let second = Keys::parse(&text, Some(&first)).unwrap();
     assert_eq!(second.agent("a").unwrap().commands_in_flight(), 1);
     assert!(second.agent("b").is_none());
-    assert!(Arc::ptr_eq(
-        first.check(b"secret-k1").unwrap(),
-        second.check(b"secret-k1").unwrap()
-    ));
+    assert!(Arc::ptr_eq(first.check(b"secret-k1").unwrap(), second.check(b"secret-k1").unwrap()));
     drop(held);
     assert_eq!(second.agent("a").unwrap().commands_in_flight(), 0);
 }
@@ -153,11 +105,7 @@ fn a_grant_dies_with_its_key_its_secret_or_its_rights() {
     let before = keys(&key("k1", "a", DEVICE));
     let grant = before.check(b"secret-k1").unwrap();
     assert!(before.is_live(grant));
-    assert!(
-        Keys::parse(&key("k1", "a", DEVICE), Some(&before))
-            .unwrap()
-            .is_live(grant)
-    );
+    assert!(Keys::parse(&key("k1", "a", DEVICE), Some(&before)).unwrap().is_live(grant));
     let rotated = key("other", "a", DEVICE).replace("\"other\"", "\"k1\"");
     for (change, after) in [
         ("gone", String::new()),
@@ -165,14 +113,8 @@ fn a_grant_dies_with_its_key_its_secret_or_its_rights() {
         ("rotated", rotated),
         ("another agent", key("k1", "b", DEVICE)),
         ("another device", key("k1", "a", &DEVICE.replace('*', "pump"))),
-        (
-            "fewer operations",
-            key("k1", "a", "device = \"*\"\noperations = [\"commands\"]"),
-        ),
+        ("fewer operations", key("k1", "a", "device = \"*\"\noperations = [\"commands\"]")),
     ] {
-        assert!(
-            !Keys::parse(&after, Some(&before)).unwrap().is_live(grant),
-            "{change}"
-        );
+        assert!(!Keys::parse(&after, Some(&before)).unwrap().is_live(grant), "{change}");
     }
 }

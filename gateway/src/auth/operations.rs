@@ -35,10 +35,7 @@ impl Operations {
 
     /// The operation that `word` names.
     pub fn parse(word: &str) -> Option<Self> {
-        WORDS
-            .iter()
-            .find(|(_, known)| *known == word)
-            .map(|(operation, _)| *operation)
+        WORDS.iter().find(|(_, known)| *known == word).map(|(operation, _)| *operation)
     }
 
     /// Whether all of `wanted` are in the set.
@@ -59,10 +56,7 @@ impl Operations {
 
     /// The words of the set, in a fixed order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        WORDS
-            .iter()
-            .filter(move |(operation, _)| self.contains(*operation))
-            .map(|(_, word)| *word)
+        WORDS.iter().filter(move |(operation, _)| self.contains(*operation)).map(|(_, word)| *word)
     }
 }
 

@@ -5,8 +5,6 @@
 
 use std::fmt;
 
-use sha2::{Digest as _, Sha256};
-
 /// A secret in clear, for the moment between its making and its printing. It has no `Debug` on purpose.
 pub struct Secret {
     id: String,
@@ -41,23 +39,6 @@ impl fmt::Display for Secret {
     }
 }
 
-/// The hash of a secret: what is kept of it, and what may cross cores.
-#[derive(Clone, Copy)]
-pub struct Digest(pub(super) [u8; 32]);
-
-impl Digest {
-    /// Hashes a secret that somebody showed.
-    pub fn of(secret: &[u8]) -> Self {
-        Self(digest(secret))
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Digest(..)")
-    }
-}
-
 fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the kernel gives randomness once it has booted");
@@ -69,14 +50,7 @@ fn uuid_v4(mut bytes: [u8; 16]) -> String {
     bytes[6] = bytes[6] & 0x0F | 0x40;
     bytes[8] = bytes[8] & 0x3F | 0x80;
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!(
-        "{}-{}-{}-{}-{}",
-        &digits[..8],
-        &digits[8..12],
-        &digits[12..16],
-        &digits[16..20],
-        &digits[20..]
-    )
+    format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
 }
 
 /// Base64 for URLs without padding.
@@ -100,21 +74,13 @@ mod tests {
     fn has_the_form_that_clients_know() {
         for _ in 0..100 {
             let secret = Secret::fresh(None);
-            let (id, random) = secret
-                .reveal()
-                .strip_prefix("api_")
-                .unwrap()
-                .split_once('.')
-                .unwrap();
+            let (id, random) = secret.reveal().strip_prefix("api_").unwrap().split_once('.').unwrap();
             assert_eq!(id, secret.id());
             let groups: Vec<usize> = id.split('-').map(str::len).collect();
             assert_eq!(groups, [8, 4, 4, 4, 12]);
             assert_eq!(&id[14..15], "4");
             assert!("89ab".contains(&id[19..20]));
-            assert!(
-                id.chars()
-                    .all(|c| c == '-' || c.is_ascii_digit() || ('a'..='f').contains(&c))
-            );
+            assert!(id.chars().all(|c| c == '-' || c.is_ascii_digit() || ('a'..='f').contains(&c)));
             assert_eq!(random.len(), 43);
             assert!(random.bytes().all(|byte| BASE64_URL.contains(&byte)));
         }
@@ -131,13 +97,7 @@ mod tests {
 
     #[test]
     fn encodes_base64_as_the_rfc_does() {
-        for (bytes, text) in [
-            ("", ""),
-            ("f", "Zg"),
-            ("fo", "Zm8"),
-            ("foo", "Zm9v"),
-            ("foobar", "Zm9vYmFy"),
-        ] {
+        for (bytes, text) in [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
             assert_eq!(base64_url(bytes.as_bytes()), text);
         }
         assert_eq!(base64_url(&[0xFB, 0xFF]), "-_8");

@@ -37,12 +37,7 @@ impl Watch {
 
     /// A watch that has seen nothing yet; its first poll reports the file as it is.
     pub fn new(data_dir: &Path) -> Self {
-        Self {
-            data_dir: data_dir.to_owned(),
-            stamp: None,
-            content: None,
-            suspicious: 0,
-        }
+        Self { data_dir: data_dir.to_owned(), stamp: None, content: None, suspicious: 0 }
     }
 
     /// Looks at the file. `Some` when it says something new: a snapshot that carries over from `current`, or the reason
@@ -57,9 +52,7 @@ impl Watch {
             self.suspicious -= 1;
         }
         self.stamp = stamp;
-        let content = fs::read(key_file::path(&self.data_dir))
-            .ok()
-            .map(|bytes| Digest::of(&bytes));
+        let content = fs::read(key_file::path(&self.data_dir)).ok().map(|bytes| Digest::of(&bytes));
         let unchanged = match (&content, &self.content) {
             (Some(now), Some(before)) => now.same(before),
             (None, None) => true,
@@ -97,11 +90,7 @@ mod tests {
     use crate::scratch_folder::ScratchFolder;
 
     fn add(folder: &ScratchFolder) -> String {
-        let wish = edit::Wish {
-            agent: "a",
-            device: DevicePattern::Any,
-            operations: Operations::DEVICE,
-        };
+        let wish = edit::Wish { agent: "a", device: DevicePattern::Any, operations: Operations::DEVICE };
         edit::add(folder.path(), &wish, 0).unwrap().1.id
     }
 

@@ -17,7 +17,8 @@ use crate::store;
 
 /// Bounds of the command histogram, in seconds: from a device on the same desk to the longest timeout.
 const COMMAND_BOUNDS_S: [f64; 18] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0,
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+    600.0,
 ];
 
 /// Bounds of the loop-lag histogram, in seconds: the engine counts by powers of two of a microsecond.
@@ -82,7 +83,9 @@ impl Counters {
         for (how, count) in stats.closed.iter().enumerate() {
             self.rise(Family::Ended, &[how], *count);
         }
-        for (outcome, count) in [stats.accepted, stats.accept_errors, stats.turned_away].into_iter().enumerate() {
+        for (outcome, count) in
+            [stats.accepted, stats.accept_errors, stats.turned_away].into_iter().enumerate()
+        {
             self.rise(Family::Accepts, &[outcome], count);
         }
         self.rise(Family::Turns, &[], stats.turns);
@@ -106,7 +109,8 @@ impl Counters {
         self.rise(Family::ReadersWaiting, &[], store.parked);
         self.rise(Family::EventLogs, &[], store.agents);
         self.rise(Family::Memory, &[MemoryKind::Events as usize], store.bytes);
-        self.store_commit_seconds.merge(store.commit_seconds.counts.iter().copied(), store.commit_seconds.sum_s);
+        self.store_commit_seconds
+            .merge(store.commit_seconds.counts.iter().copied(), store.commit_seconds.sum_s);
     }
 
     /// A connection said who it is and was told what becomes of it.
@@ -144,8 +148,22 @@ impl Counters {
         self.rise(Family::Auth, &[outcome as usize], 1);
     }
 
-    /// A message was dropped.
-    pub fn dropped(&mut self, reason: Dropped) {
+    /// A device's answer was not the JSON it should be, and was dropped.
+    pub fn unread_response(&mut self) {
+        self.dropped(Dropped::UnreadResponse);
+    }
+
+    /// A device's answer found nobody who waits for it, and was dropped.
+    pub fn unexpected_response(&mut self) {
+        self.dropped(Dropped::UnexpectedResponse);
+    }
+
+    /// A device published to a topic that is closed to it; the message was dropped.
+    pub fn closed_topic(&mut self) {
+        self.dropped(Dropped::ClosedTopic);
+    }
+
+    fn dropped(&mut self, reason: Dropped) {
         self.rise(Family::Dropped, &[reason as usize], 1);
     }
 

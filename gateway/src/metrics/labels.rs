@@ -6,10 +6,10 @@ use crate::command::outcome::Outcome;
 
 /// An enum whose variants are the values of a label.
 macro_rules! label {
-    ($(#[doc = $doc:literal])+ $name:ident { $( $(#[doc = $sense:literal])+ $variant:ident = $word:literal, )+ }) => {
+    ($(#[doc = $doc:literal])+ $seen:vis $name:ident { $( $(#[doc = $sense:literal])+ $variant:ident = $word:literal, )+ }) => {
         $(#[doc = $doc])+
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-        pub enum $name { $( $(#[doc = $sense])+ $variant, )+ }
+        $seen enum $name { $( $(#[doc = $sense])+ $variant, )+ }
 
         impl $name {
             /// The words, in the order of the variants.
@@ -20,7 +20,7 @@ macro_rules! label {
 
 label! {
     /// How a peer speaks to the gateway.
-    Transport {
+    pub Transport {
         /// MQTT over TCP or TLS.
         Mqtt = "mqtt",
         /// MQTT over WebSocket.
@@ -34,7 +34,7 @@ label! {
 
 label! {
     /// Seen from the gateway.
-    Direction {
+    pub Direction {
         /// From the peer.
         In = "in",
         /// To the peer.
@@ -44,7 +44,7 @@ label! {
 
 label! {
     /// What became of a connection's wish to be somebody.
-    ConnectionOutcome {
+    pub ConnectionOutcome {
         /// It said who it is, and is served.
         Accepted = "accepted",
         /// It was refused with an answer.
@@ -54,7 +54,7 @@ label! {
 
 label! {
     /// How a command ended.
-    CommandOutcome {
+    pub CommandOutcome {
         /// The device did it.
         Done = "done",
         /// The device said no.
@@ -97,7 +97,7 @@ impl CommandOutcome {
 
 label! {
     /// What became of a trigger.
-    TriggerOutcome {
+    pub TriggerOutcome {
         /// Stored, then acknowledged.
         Kept = "kept",
         /// Known already: acknowledged again, delivered once.
@@ -113,7 +113,7 @@ label! {
 
 label! {
     /// Why the gateway, or its peer, ended a connection.
-    Closed {
+    pub Closed {
         /// The peer said good-bye.
         Disconnected = "disconnected",
         /// The connection ended without a word.
@@ -139,7 +139,7 @@ label! {
 
 label! {
     /// What became of a log-in.
-    AuthOutcome {
+    pub AuthOutcome {
         /// The key is good for what was asked.
         Admitted = "admitted",
         /// No such key, or a revoked one.
@@ -155,7 +155,7 @@ label! {
 
 label! {
     /// Whether a device is here.
-    DeviceStatus {
+    pub DeviceStatus {
         /// Connected and heard from in time.
         Online = "online",
         /// Connected, one heartbeat missed.
@@ -171,7 +171,7 @@ label! {
 
 label! {
     /// What memory is used for.
-    MemoryKind {
+    pub MemoryKind {
         /// All of the process, as the kernel counts it.
         Resident = "resident",
         /// Events kept for agents.
@@ -180,13 +180,13 @@ label! {
 }
 
 label! {
-    /// Why a well-formed message of a device was dropped.
-    Dropped {
+    /// Why a message of a device was dropped.
+    pub(super) Dropped {
         /// An answer that is not the JSON it should be.
         UnreadResponse = "unread_response",
         /// An answer that nobody waits for: late, repeated, or to a foreign command.
         UnexpectedResponse = "unexpected_response",
         /// A topic that the device may not publish to.
-        ForeignTopic = "foreign_topic",
+        ClosedTopic = "closed_topic",
     }
 }

@@ -111,7 +111,12 @@ pub(super) const ROWS: [Row; 26] = [
         &[("reason", Closed::WORDS)],
         "Connections that ended, by the reason that the gateway knows.",
     ),
-    row("gateway_auth_total", Kind::Counter, &[(OUTCOME, AuthOutcome::WORDS)], "Keys that were checked, by the verdict."),
+    row(
+        "gateway_auth_total",
+        Kind::Counter,
+        &[(OUTCOME, AuthOutcome::WORDS)],
+        "Keys that were checked, by the verdict.",
+    ),
     row(
         "gateway_handed_over_total",
         Kind::Counter,
@@ -136,7 +141,12 @@ pub(super) const ROWS: [Row; 26] = [
         &[("transport", Transport::WORDS)],
         "Connections open now, by how they speak.",
     ),
-    row("gateway_devices", Kind::Gauge, &[("status", DeviceStatus::WORDS)], "Devices that are known now, by presence."),
+    row(
+        "gateway_devices",
+        Kind::Gauge,
+        &[("status", DeviceStatus::WORDS)],
+        "Devices that are known now, by presence.",
+    ),
     row("gateway_commands_pending", Kind::Gauge, &[], "Commands that wait for a device now."),
     row(
         "gateway_triggers_unacknowledged",
@@ -144,7 +154,12 @@ pub(super) const ROWS: [Row; 26] = [
         &[],
         "Triggers that wait for the store now, before their device is told that they are safe.",
     ),
-    row("gateway_memory_bytes", Kind::Gauge, &[("kind", MemoryKind::WORDS)], "Memory in use now, by what it is used for."),
+    row(
+        "gateway_memory_bytes",
+        Kind::Gauge,
+        &[("kind", MemoryKind::WORDS)],
+        "Memory in use now, by what it is used for.",
+    ),
     row(
         "gateway_ended_total",
         Kind::Counter,
@@ -159,7 +174,12 @@ pub(super) const ROWS: [Row; 26] = [
     ),
     row("gateway_turns_total", Kind::Counter, &[], "Turns of the cores' loops."),
     row("gateway_wakes_total", Kind::Counter, &[], "Times that a core woke a sleeping neighbour."),
-    row("gateway_system_calls_total", Kind::Counter, &[("call", &["read", "write"])], "Reads and writes asked of the kernel."),
+    row(
+        "gateway_system_calls_total",
+        Kind::Counter,
+        &[("call", &["read", "write"])],
+        "Reads and writes asked of the kernel.",
+    ),
     row(
         "gateway_mail_total",
         Kind::Counter,
@@ -178,7 +198,12 @@ pub(super) const ROWS: [Row; 26] = [
         &[(OUTCOME, &["kept", "dropped", "fetched"])],
         "Events of agents: kept, dropped as the oldest when a ceiling was reached, and handed to readers.",
     ),
-    row("gateway_readers_refused_total", Kind::Counter, &[], "Readers of events that could not wait because too many do."),
+    row(
+        "gateway_readers_refused_total",
+        Kind::Counter,
+        &[],
+        "Readers of events that could not wait because too many do.",
+    ),
     row("gateway_readers_waiting", Kind::Gauge, &[], "Readers that wait for an event now."),
     row("gateway_event_logs", Kind::Gauge, &[], "Agents that have events kept now."),
 ];
@@ -199,7 +224,8 @@ pub(super) const STORE_COMMIT_SECONDS: HistogramRow = HistogramRow {
     sentence: "Seconds from the start of a batch of events to the moment all of it was kept.",
 };
 /// All of them, in the order of the page.
-pub(super) const HISTOGRAMS: [&HistogramRow; 3] = [&COMMAND_SECONDS, &LOOP_LAG_SECONDS, &STORE_COMMIT_SECONDS];
+pub(super) const HISTOGRAMS: [&HistogramRow; 3] =
+    [&COMMAND_SECONDS, &LOOP_LAG_SECONDS, &STORE_COMMIT_SECONDS];
 
 /// How a connection ended, as the engine says it.
 const ENDED: [&str; engine::Close::ALL.len()] =

@@ -26,7 +26,10 @@ fn read(text: &str) -> BTreeMap<String, f64> {
             let family = of_histogram.filter(|base| typed.get(base) == Some(&"histogram")).unwrap_or(name);
             assert!(typed.contains_key(family), "{line} has no TYPE above it");
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{line}");
-            assert!(series.insert(key.to_owned(), value.parse().unwrap()).is_none(), "{key} stands there twice");
+            assert!(
+                series.insert(key.to_owned(), value.parse().unwrap()).is_none(),
+                "{key} stands there twice"
+            );
         }
     }
     assert_eq!(explained.len(), typed.len());
@@ -90,7 +93,7 @@ fn each_word_is_counted_in_its_own_series() {
     counters.message(Direction::Out, Transport::Mqtt);
     counters.closed(Closed::GatewayStopped);
     counters.auth(AuthOutcome::Unavailable);
-    counters.dropped(Dropped::ForeignTopic);
+    counters.closed_topic();
     counters.stranger_evicted();
     counters.set_connections(Transport::Socketio, 1);
     counters.set_devices(DeviceStatus::Registered, 1);
@@ -107,7 +110,7 @@ fn each_word_is_counted_in_its_own_series() {
         "gateway_connections_total{transport=\"http\",outcome=\"refused\"}",
         "gateway_connections{transport=\"socketio\"}",
         "gateway_devices{status=\"registered\"}",
-        "gateway_dropped_total{reason=\"foreign_topic\"}",
+        "gateway_dropped_total{reason=\"closed_topic\"}",
         "gateway_messages_total{direction=\"out\",transport=\"mqtt\"}",
         "gateway_strangers_evicted_total",
         "gateway_triggers_total{outcome=\"invalid\"}",
