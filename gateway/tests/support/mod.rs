@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 pub mod agent;
+pub mod device;
 pub mod lua;
 pub mod python;
 
