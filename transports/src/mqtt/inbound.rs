@@ -100,6 +100,14 @@ impl Inbound {
         self.open.retain(|open| open.stage == Stage::Taken);
     }
 
+    pub(super) fn check_invariants(&self) {
+        let open = self.open.as_slice();
+        debug_assert!(
+            open.iter()
+                .all(|one| open.iter().filter(|other| other.id == one.id).count() == 1)
+        );
+    }
+
     fn find(&mut self, id: PacketId) -> Option<&mut Open> {
         self.open.as_mut_slice().iter_mut().find(|open| open.id == id)
     }

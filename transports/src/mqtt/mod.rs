@@ -33,7 +33,8 @@
 //!
 //! - Call [`Session::next`] until it answers `Ok(None)`, and offer the rest again with more bytes behind it.
 //! - Call [`Session::handle_timeout`] when [`Session::next_timeout`] has come; it moves with every packet, so it is
-//!   enough to look at it again when the old moment has come.
+//!   enough to look at it again when the old moment has come. Leave it while reading from the peer is stopped for a
+//!   reason that the session does not know, such as a full backlog: that silence is not the client's.
 //! - Stop reading from the peer while [`Session::is_full`], and offer the rest again after [`Session::acknowledge`].
 //! - Hand every [`Receipt`] back in the end, or close the connection.
 //! - Keep what it publishes at QoS 1 or 2 until [`Event::Acked`] if it wants to repeat it on the next connection.

@@ -77,6 +77,7 @@ impl Session {
             Some(Answer::PubRec) => live.kept.inbound.take(receipt.id()),
         }
         live.owed.write_due(out);
+        self.check_invariants();
     }
 
     /// Acknowledgements that have not gone out yet, those included which wait for an earlier one.
@@ -168,6 +169,7 @@ impl Session {
         };
         encode_publish(out, head, topic, payload)?;
         live.kept.outbound.depart(id, awaits);
+        self.check_invariants();
         Ok(Some(id))
     }
 
@@ -204,6 +206,7 @@ impl Session {
             State::Over(kept) => kept.forget(id),
             State::AwaitConnect | State::AwaitVerdict(_) => {}
         }
+        self.check_invariants();
     }
 }
 

@@ -170,6 +170,16 @@ impl Outbound {
         }
     }
 
+    pub(super) fn check_invariants(&self) {
+        let flights = self.flights.as_slice();
+        let first_of_its_id = |(place, flight): (usize, &Flight)| self.place(flight.id) == Some(place);
+        debug_assert!(
+            flights.iter().enumerate().all(first_of_its_id),
+            "no identifier flies twice"
+        );
+        debug_assert!(flights.iter().filter(|flight| flight.given_up).count() <= GIVEN_UP_MAX);
+    }
+
     fn place(&self, id: PacketId) -> Option<usize> {
         self.flights.as_slice().iter().position(|flight| flight.id == id)
     }

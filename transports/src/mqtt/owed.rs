@@ -112,7 +112,14 @@ impl Owed {
         }
         self.debts.drop_front(due as usize);
         self.first = self.first.wrapping_add(due);
-        debug_assert!(self.debts.as_slice().first().is_none_or(|debt| !debt.spoken));
+    }
+
+    pub(super) fn check_invariants(&self) {
+        let oldest = self.debts.as_slice().first();
+        debug_assert!(
+            oldest.is_none_or(|debt| !debt.spoken),
+            "nothing that is due is held back"
+        );
     }
 }
 

@@ -136,6 +136,7 @@ impl Session {
                 }
             }
         }
+        self.check_invariants();
         pulled
     }
 
@@ -199,6 +200,16 @@ impl Session {
         match self.state {
             State::Over(kept) => kept,
             State::AwaitConnect | State::AwaitVerdict(_) | State::Live(_) => Resumed::default(),
+        }
+    }
+
+    /// What must be true between any two calls; costs nothing in release.
+    pub(super) fn check_invariants(&self) {
+        if let State::Live(live) = &self.state {
+            debug_assert!(live.owed.len() <= usize::from(self.limits.owed_max));
+            live.owed.check_invariants();
+            live.kept.outbound.check_invariants();
+            live.kept.inbound.check_invariants();
         }
     }
 

@@ -133,14 +133,17 @@ fn what_the_client_is_told_not_to_exist_is_not_taken_up() {
 
 #[test]
 fn a_message_can_be_forgotten_while_nobody_is_connected() {
-    let mut bench = Bench::live();
-    let sent = bench.publish(AtLeastOnce);
+    let mut bench = Bench::live_with(many());
+    let (first, second) = (bench.publish(AtLeastOnce), bench.publish(AtLeastOnce));
     bench.receive(&DISCONNECT).unwrap();
-    bench.session.forget(sent);
+    bench.session.forget(first);
     let mut left = bench.session.suspend();
-    assert_eq!(left.in_flight().count(), 0);
+    assert!(left.in_flight().eq([second]));
+    left.forget(second);
     left.forget(id(9));
-    assert!(Bench::resumed(many(), Some(left)).session.may_publish());
+    let bench = Bench::resumed(many(), Some(left));
+    assert!(bench.out.is_empty(), "nothing of them is repeated or released");
+    assert!(bench.session.suspend().in_flight().eq([]));
 }
 
 #[test]

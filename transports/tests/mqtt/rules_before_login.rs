@@ -187,6 +187,15 @@ fn does_not_blame_a_client_for_a_slow_verdict() {
 }
 
 #[test]
+fn keep_alive_counts_from_the_verdict() {
+    let mut bench = Bench::new();
+    bench.receive(&connect()).unwrap();
+    bench.pass(Duration::from_secs(5)).unwrap();
+    bench.session.accept(None, false, &mut bench.out, bench.now);
+    assert_eq!(bench.session.next_timeout(), bench.now + Duration::from_secs(90));
+}
+
+#[test]
 fn takes_nothing_after_a_refusal() {
     for (code, number) in [
         (ConnectCode::UnacceptableProtocol, 1),
@@ -279,6 +288,13 @@ fn a_session_is_small() {
         "{}",
         size_of::<transports::mqtt::Resumed>()
     );
+}
+
+#[test]
+fn a_session_can_move_to_another_core() {
+    fn moves<T: Send + 'static>() {}
+    moves::<transports::mqtt::Session>();
+    moves::<transports::mqtt::Resumed>();
 }
 
 #[test]
