@@ -41,7 +41,9 @@ impl<N: Net, S: Service> Core<N, S> {
     /// Tells the tenant, and lets the flush write the last words.
     fn end(&mut self, key: Key) {
         let hub = &mut self.hub;
-        let Some(conn) = hub.conns.get_mut(key) else { return };
+        let Some(conn) = hub.conns.get_mut(key) else {
+            return;
+        };
         let Some(close) = conn.close else { return };
         debug_assert!(conn.open(), "a connection ends once");
         conn.set(Flag::Closed);
@@ -68,7 +70,9 @@ impl<N: Net, S: Service> Core<N, S> {
     /// The flush has tried to write for a closed connection.
     pub(crate) fn flushed_closed(&mut self, key: Key) {
         let hub = &mut self.hub;
-        let Some(conn) = hub.conns.get_mut(key) else { return };
+        let Some(conn) = hub.conns.get_mut(key) else {
+            return;
+        };
         let unsent = hub.desks.unsent_bytes(conn.desk);
         if !conn.is(Flag::Lingering) || (unsent == 0 && conn.is(Flag::Finished)) {
             return self.release(key);
@@ -90,8 +94,12 @@ impl<N: Net, S: Service> Core<N, S> {
         let mut budget = self.hub.limits.read_bytes_per_turn;
         loop {
             let hub = &mut self.hub;
-            let Some(conn) = hub.conns.get_mut(key) else { return };
-            let Some(Some(socket)) = self.sockets.get_mut(key.index as usize) else { return };
+            let Some(conn) = hub.conns.get_mut(key) else {
+                return;
+            };
+            let Some(Some(socket)) = self.sockets.get_mut(key.index as usize) else {
+                return;
+            };
             let fits = self.scratch.begin(&[]);
             debug_assert!(fits);
             let room = self.scratch.capacity();
@@ -133,7 +141,9 @@ impl<N: Net, S: Service> Core<N, S> {
 
     /// Closes the socket and frees the row. The tenant has been told, or is about to be.
     pub(crate) fn release(&mut self, key: Key) {
-        let Some(mut conn) = self.hub.conns.remove(key) else { return };
+        let Some(mut conn) = self.hub.conns.remove(key) else {
+            return;
+        };
         debug_assert!(conn.is(Flag::Closed));
         self.hub.lingering -= usize::from(conn.is(Flag::Lingering));
         self.hub.desks.leave(&mut conn.desk);
@@ -163,7 +173,10 @@ impl<N: Net, S: Service> Core<N, S> {
 
     /// The graceful stop is over: what is still there is let go as it is.
     pub(crate) fn abandon(&mut self) {
-        debug_assert!(self.hub.conns.iter().all(|(_, conn)| !conn.open()), "the tenant has heard of every end");
+        debug_assert!(
+            self.hub.conns.iter().all(|(_, conn)| !conn.open()),
+            "the tenant has heard of every end"
+        );
         let keys: Vec<Key> = self.hub.conns.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.release(key);

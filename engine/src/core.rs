@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::backlog::Marks;
-use crate::letter::{Letter, Posted};
+use crate::letter::{LetterOf, Posted};
 use crate::listener::Door;
 use crate::mailbox::{Mailbox, Post};
 use crate::net::{Event, Net};
@@ -99,7 +99,7 @@ pub struct Core<N: Net, S: Service> {
     mailbox: Arc<Mailbox<Posted<N, S>>>,
     post: Post<Posted<N, S>>,
     /// Connections that leave this turn.
-    pub(crate) letters: Vec<(usize, Letter<N::Socket, S::Mail, S::Baggage>)>,
+    pub(crate) letters: Vec<(usize, LetterOf<N, S>)>,
     /// When a graceful stop gives up waiting.
     drain_deadline: Option<Instant>,
     /// When the last turn ended: what timeouts are counted from.
@@ -187,7 +187,9 @@ impl<N: Net, S: Service> Core<N, S> {
 
     /// Whether a graceful stop has come to its end, by itself or by its deadline.
     fn drained_out(&mut self) -> bool {
-        let Some(deadline) = self.drain_deadline else { return false };
+        let Some(deadline) = self.drain_deadline else {
+            return false;
+        };
         if deadline <= self.hub.now {
             self.abandon();
             return true;

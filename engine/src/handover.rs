@@ -34,8 +34,12 @@ impl<N: Net, S: Service> Core<N, S> {
         if to == self.hub.core {
             return self.adopt_here(key, baggage);
         }
-        let Some(mut conn) = self.hub.conns.remove(key) else { return };
-        let Some(mut socket) = self.sockets.get_mut(key.index as usize).and_then(Option::take) else { return };
+        let Some(mut conn) = self.hub.conns.remove(key) else {
+            return;
+        };
+        let Some(mut socket) = self.sockets.get_mut(key.index as usize).and_then(Option::take) else {
+            return;
+        };
         self.net.deregister(&mut socket);
         let desks = &mut self.hub.desks;
         let unsent = desks.pack(conn.desk, self.hub.now);
@@ -80,7 +84,9 @@ impl<N: Net, S: Service> Core<N, S> {
     }
 
     fn welcome(&mut self, key: Key, baggage: S::Baggage) {
-        let Some(conn) = self.hub.conns.get_mut(key) else { return };
+        let Some(conn) = self.hub.conns.get_mut(key) else {
+            return;
+        };
         conn.set(Flag::Readable);
         conn.set(Flag::Offer);
         let opened = conn.opened();

@@ -20,9 +20,11 @@ pub enum Letter<K, M, B> {
     },
 }
 
+/// A letter between the neighbours of a house with kernel `N` and tenant `S`.
+pub type LetterOf<N, S> = Letter<<N as Net>::Socket, <S as Service>::Mail, <S as Service>::Baggage>;
+
 /// A letter as it lies in the ring: with its sender's index.
-pub type Posted<N, S> =
-    (usize, Letter<<N as Net>::Socket, <S as Service>::Mail, <S as Service>::Baggage>);
+pub type Posted<N, S> = (usize, Letter<<N as Net>::Socket, <S as Service>::Mail, <S as Service>::Baggage>);
 
 /// A connection on its way: all that it is, in one box.
 pub struct Moved<K, B> {

@@ -42,14 +42,8 @@ pub enum Close {
 
 impl Close {
     /// Every kind, in the order of [`Close::index`].
-    pub const ALL: [Close; 6] = [
-        Close::Finished,
-        Close::Reset,
-        Close::Asked,
-        Close::Stalled,
-        Close::CarryOverflow,
-        Close::Drained,
-    ];
+    pub const ALL: [Close; 6] =
+        [Close::Finished, Close::Reset, Close::Asked, Close::Stalled, Close::CarryOverflow, Close::Drained];
 
     /// Position in [`Close::ALL`] and in the counters.
     pub fn index(self) -> usize {
@@ -197,6 +191,12 @@ impl<'a, S: Service> Cx<'a, S> {
     /// say when it is not any more. Only append: the buffer may hold earlier words.
     pub fn out(&mut self, conn: Key) -> Option<&mut Vec<u8>> {
         self.hub.out(conn)
+    }
+
+    /// The same for words that must not be lost because the peer reads slowly: acknowledgements, refusals, the answer to the
+    /// one request that is open. `None` only when the connection is gone. The tenant bounds how many of them there can be.
+    pub fn out_urgent(&mut self, conn: Key) -> Option<&mut Vec<u8>> {
+        self.hub.out_urgent(conn)
     }
 
     /// Whether the connection is still open for the tenant.

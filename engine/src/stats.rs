@@ -111,7 +111,15 @@ mod tests {
         let filled: Vec<_> = lag.buckets().filter(|(_, count)| *count > 0).collect();
         assert_eq!(
             filled,
-            [(Some(1), 1), (Some(2), 1), (Some(4), 2), (Some(8), 1), (Some(1024), 1), (Some(2048), 1), (None, 1)]
+            [
+                (Some(1), 1),
+                (Some(2), 1),
+                (Some(4), 2),
+                (Some(8), 1),
+                (Some(1024), 1),
+                (Some(2048), 1),
+                (None, 1)
+            ]
         );
         assert_eq!((lag.count(), lag.max_us()), (8, 1 << 40));
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::core::{Core, Limits};
-use crate::letter::{Letter, Posted};
+use crate::letter::{Letter, LetterOf, Posted};
 use crate::mailbox::{Bell, Mailbox, Post, RING_LETTERS};
 use crate::neighbour::{Berth, Neighbour};
 use crate::net::Net;
@@ -162,7 +162,7 @@ impl<N: Net, S: Service> Outside<N, S> {
         self.post.unposted() == 0
     }
 
-    fn send(&mut self, to: usize, letter: Letter<N::Socket, S::Mail, S::Baggage>) -> bool {
+    fn send(&mut self, to: usize, letter: LetterOf<N, S>) -> bool {
         self.post.post(to, (self.index, letter));
         self.flush()
     }

@@ -44,7 +44,12 @@ impl Desks {
     pub(crate) fn sit(&mut self, desk: &mut u32, now: Instant) -> &mut Desk {
         if *desk == NO_DESK {
             *desk = self.free.pop().unwrap_or_else(|| {
-                self.desks.push(Desk { carry: Vec::new(), lent: None, backlog: Backlog::new(now), discarded_bytes: 0 });
+                self.desks.push(Desk {
+                    carry: Vec::new(),
+                    lent: None,
+                    backlog: Backlog::new(now),
+                    discarded_bytes: 0,
+                });
                 self.desks.len() as u32 - 1
             });
         }
@@ -78,7 +83,9 @@ impl Desks {
     /// Puts this turn's output behind the backlog and gives its buffer back. `written` bytes, counted over backlog and
     /// output, are gone to the kernel.
     pub(crate) fn settle(&mut self, desk: u32, written: usize, now: Instant) {
-        let Some(Desk { lent, backlog, .. }) = self.desks.get_mut(desk as usize) else { return };
+        let Some(Desk { lent, backlog, .. }) = self.desks.get_mut(desk as usize) else {
+            return;
+        };
         let (mut skip, mut began) = (written, false);
         let from_backlog = written.min(backlog.bytes());
         backlog.advance(from_backlog, &mut self.chunks, now);
@@ -100,7 +107,9 @@ impl Desks {
     /// Takes all output out in one piece, for a connection that moves.
     pub(crate) fn pack(&mut self, desk: u32, now: Instant) -> Vec<u8> {
         self.settle(desk, 0, now);
-        let Some(Desk { backlog, .. }) = self.desks.get_mut(desk as usize) else { return Vec::new() };
+        let Some(Desk { backlog, .. }) = self.desks.get_mut(desk as usize) else {
+            return Vec::new();
+        };
         if backlog.is_empty() { Vec::new() } else { backlog.pack(&mut self.chunks) }
     }
 
@@ -117,7 +126,9 @@ impl Desks {
     /// Throws away what is on the desk and leaves it.
     pub(crate) fn leave(&mut self, desk: &mut u32) {
         let place = std::mem::replace(desk, NO_DESK);
-        let Some(it) = self.desks.get_mut(place as usize) else { return };
+        let Some(it) = self.desks.get_mut(place as usize) else {
+            return;
+        };
         if let Some(lent) = it.lent.take() {
             self.buffers.give_back(lent);
         }
@@ -152,7 +163,10 @@ mod tests {
         desks.settle(desk, 5, now);
         assert_eq!(desks.pack(desk, now), b"hi");
         desks.leave_if_clear(&mut desk);
-        assert_eq!((desk, desks.occupied(), desks.buffers.lent(), desks.chunks.lent_bytes()), (NO_DESK, 0, 0, 0));
+        assert_eq!(
+            (desk, desks.occupied(), desks.buffers.lent(), desks.chunks.lent_bytes()),
+            (NO_DESK, 0, 0, 0)
+        );
     }
 
     #[test]

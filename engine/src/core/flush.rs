@@ -36,7 +36,9 @@ impl<N: Net, S: Service> Core<N, S> {
         let hub = &mut self.hub;
         let conn = hub.conns.get_mut(key)?;
         let socket = self.sockets.get_mut(key.index as usize)?.as_mut()?;
-        let Some((backlog, out)) = hub.desks.unsent(conn.desk) else { return Some(true) };
+        let Some((backlog, out)) = hub.desks.unsent(conn.desk) else {
+            return Some(true);
+        };
         let (waiting, offered) = (backlog.bytes(), backlog.bytes() + out.len());
         if offered == 0 || !conn.is(Flag::Writable) {
             hub.desks.settle(conn.desk, 0, hub.now);
@@ -79,14 +81,18 @@ impl<N: Net, S: Service> Core<N, S> {
     /// After the write for an open connection: go on reading, tell, watch, or end.
     fn flushed(&mut self, key: Key) {
         let hub = &mut self.hub;
-        let Some(conn) = hub.conns.get_mut(key) else { return };
+        let Some(conn) = hub.conns.get_mut(key) else {
+            return;
+        };
         let unsent = hub.desks.unsent_bytes(conn.desk);
         if unsent == 0 {
             hub.desks.leave_if_clear(&mut conn.desk);
         } else {
             hub.watch(key);
         }
-        let Some(conn) = hub.conns.get_mut(key) else { return };
+        let Some(conn) = hub.conns.get_mut(key) else {
+            return;
+        };
         if unsent == 0 && conn.is(Flag::Finished) {
             return hub.doom(key, Close::Finished);
         }

@@ -70,7 +70,13 @@ pub(crate) struct Hub<S: Service> {
 }
 
 impl<S: Service> Hub<S> {
-    pub(crate) fn new((core, cores): (usize, usize), limits: Limits, now: Instant, wall_ms: u64, seed: [u8; 32]) -> Self {
+    pub(crate) fn new(
+        (core, cores): (usize, usize),
+        limits: Limits,
+        now: Instant,
+        wall_ms: u64,
+        seed: [u8; 32],
+    ) -> Self {
         Hub {
             now,
             wall_ms,
@@ -117,6 +123,12 @@ impl<S: Service> Hub<S> {
         Some(self.desks.out(&mut conn.desk, self.now))
     }
 
+    pub(crate) fn out_urgent(&mut self, key: Key) -> Option<&mut Vec<u8>> {
+        let conn = self.conns.get_mut(key).filter(|conn| conn.open())?;
+        self.flush.push(key);
+        Some(self.desks.out(&mut conn.desk, self.now))
+    }
+
     pub(crate) fn unsent_bytes(&self, key: Key) -> usize {
         self.conns.get(key).map_or(0, |conn| self.desks.unsent_bytes(conn.desk))
     }
@@ -148,7 +160,9 @@ impl<S: Service> Hub<S> {
     }
 
     pub(crate) fn resume(&mut self, key: Key) {
-        let Some(conn) = self.conns.get_mut(key).filter(|conn| conn.serving()) else { return };
+        let Some(conn) = self.conns.get_mut(key).filter(|conn| conn.serving()) else {
+            return;
+        };
         if conn.take(Flag::Paused) {
             conn.set(Flag::Offer);
             self.ready.push(key);

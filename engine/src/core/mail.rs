@@ -13,12 +13,16 @@ impl<N: Net, S: Service> Core<N, S> {
     pub(super) fn take_mail(&mut self) {
         let core = self.hub.core;
         for _ in 0..self.hub.own.len().min(self.hub.limits.letters_per_turn) {
-            let Some(mail) = self.hub.own.pop_front() else { break };
+            let Some(mail) = self.hub.own.pop_front() else {
+                break;
+            };
             self.hub.stats.mail_received += 1;
             self.service.mail(&mut Cx::new(&mut self.hub), core, mail);
         }
         for _ in 0..self.hub.limits.letters_per_turn {
-            let Some((from, letter)) = self.mailbox.take() else { break };
+            let Some((from, letter)) = self.mailbox.take() else {
+                break;
+            };
             self.hub.stats.mail_received += 1;
             match letter {
                 Letter::Mail(mail) => self.service.mail(&mut Cx::new(&mut self.hub), from, mail),

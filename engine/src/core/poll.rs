@@ -46,7 +46,12 @@ impl<N: Net, S: Service> Core<N, S> {
         if busy {
             return Some(Duration::ZERO);
         }
-        let due = [hub.alarms.next_due(), hub.deadlines.next_due(), self.drain_deadline, self.doors_due(self.turn_ended)];
+        let due = [
+            hub.alarms.next_due(),
+            hub.deadlines.next_due(),
+            self.drain_deadline,
+            self.doors_due(self.turn_ended),
+        ];
         let until_due = due.into_iter().flatten().min().map(|due| self.until(due));
         [until_due, self.post.retry_after()].into_iter().flatten().min()
     }
@@ -58,9 +63,13 @@ impl<N: Net, S: Service> Core<N, S> {
     fn note(&mut self, event: Event) {
         let (key, readable, writable, finished, broken) = match event {
             Event::Listener(listener) => return self.knock(listener),
-            Event::Socket { key, readable, writable, finished, broken } => (key, readable, writable, finished, broken),
+            Event::Socket { key, readable, writable, finished, broken } => {
+                (key, readable, writable, finished, broken)
+            }
         };
-        let Some(conn) = self.hub.conns.get_mut(key) else { return };
+        let Some(conn) = self.hub.conns.get_mut(key) else {
+            return;
+        };
         if readable || finished || broken {
             conn.set(Flag::Readable);
             conn.put(Flag::FinAhead, finished || conn.is(Flag::FinAhead));

@@ -52,7 +52,9 @@ impl<N: Net, S: Service> Core<N, S> {
                 self.hub.ready.push(key);
                 return;
             }
-            let Some(read) = self.read_and_offer(key, budget) else { return };
+            let Some(read) = self.read_and_offer(key, budget) else {
+                return;
+            };
             budget -= read.min(budget);
         }
         self.hub.end_if_over(key);
@@ -60,9 +62,13 @@ impl<N: Net, S: Service> Core<N, S> {
 
     /// Offers what is at hand without reading. `false`: nothing more this turn.
     fn offer_carry(&mut self, key: Key) -> bool {
-        let Some(conn) = self.hub.conns.get_mut(key) else { return false };
+        let Some(conn) = self.hub.conns.get_mut(key) else {
+            return false;
+        };
         conn.clear(Flag::Offer);
-        let Some(desk) = self.hub.desks.at(conn.desk) else { return true };
+        let Some(desk) = self.hub.desks.at(conn.desk) else {
+            return true;
+        };
         if desk.carry.is_empty() {
             return true;
         }
@@ -160,7 +166,9 @@ impl<N: Net, S: Service> Core<N, S> {
     /// Keeps all but the first `consumed` bytes as the connection's carry.
     fn keep(&mut self, key: Key, held: Held, consumed: usize) {
         let now = self.hub.now;
-        let Some(conn) = self.hub.conns.get_mut(key) else { return };
+        let Some(conn) = self.hub.conns.get_mut(key) else {
+            return;
+        };
         match held {
             Held::Scratch => {
                 let rest = &self.scratch.filled()[consumed..];
@@ -230,7 +238,9 @@ impl<S: Service> Hub<S> {
 
     /// Nothing is left to read, or it must not be read now: ends the connection if it has come to its end.
     fn end_if_over(&mut self, key: Key) {
-        let Some(conn) = self.conns.get(key).filter(|conn| conn.serving()) else { return };
+        let Some(conn) = self.conns.get(key).filter(|conn| conn.serving()) else {
+            return;
+        };
         if conn.is(Flag::Broken) {
             self.doom(key, Close::Reset);
         } else if conn.is(Flag::Finished) && self.desks.unsent_bytes(conn.desk) == 0 {

@@ -22,7 +22,9 @@ impl<N: Net, S: Service> Core<N, S> {
         let tick = self.hub.deadlines.ticks().running(now);
         self.hub.deadlines.sweep(tick);
         while let Some(index) = self.hub.deadlines.pop_due() {
-            let Some(key) = self.hub.conns.key_at(index) else { continue };
+            let Some(key) = self.hub.conns.key_at(index) else {
+                continue;
+            };
             if self.hub.conns.get(key).is_some_and(Conn::serving) {
                 self.service.due(&mut Cx::new(&mut self.hub), key);
             }
@@ -33,8 +35,12 @@ impl<N: Net, S: Service> Core<N, S> {
 impl<S: Service> Hub<S> {
     /// Begins to watch over the progress of a connection's output, unless it is watched already.
     pub(super) fn watch(&mut self, key: Key) {
-        let Some(conn) = self.conns.get_mut(key) else { return };
-        let Some((backlog, _)) = self.desks.unsent(conn.desk) else { return };
+        let Some(conn) = self.conns.get_mut(key) else {
+            return;
+        };
+        let Some((backlog, _)) = self.desks.unsent(conn.desk) else {
+            return;
+        };
         if !conn.is(Flag::Closed) && !conn.is(Flag::Watched) {
             conn.set(Flag::Watched);
             self.alarms.arm(backlog.stalls_at(), Ring::Stalled(key));
@@ -43,9 +49,13 @@ impl<S: Service> Hub<S> {
 
     /// The alarm of [`Hub::watch`]: hang up, look again later, or stop watching.
     fn check_progress(&mut self, key: Key) {
-        let Some(conn) = self.conns.get_mut(key) else { return };
+        let Some(conn) = self.conns.get_mut(key) else {
+            return;
+        };
         conn.clear(Flag::Watched);
-        let Some((backlog, _)) = self.desks.unsent(conn.desk) else { return };
+        let Some((backlog, _)) = self.desks.unsent(conn.desk) else {
+            return;
+        };
         if backlog.is_stalled(self.now) {
             self.doom(key, Close::Stalled);
         } else if !backlog.is_empty() {

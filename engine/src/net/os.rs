@@ -121,6 +121,13 @@ impl BindTo for Socket {
     }
 }
 
+/// The moment at which a fake kernel's clock starts.
+#[cfg(feature = "fake")]
+#[allow(clippy::disallowed_methods, reason = "the one place where time enters")]
+pub(super) fn clock() -> Instant {
+    Instant::now()
+}
+
 fn spare_descriptor() -> io::Result<File> {
     File::open("/dev/null")
 }
@@ -158,7 +165,9 @@ impl Net for OsNet {
     }
 
     fn accept(&mut self, listener: usize) -> Accepted<TcpStream> {
-        let Some(Some(listener)) = self.listeners.get(listener) else { return Accepted::Empty };
+        let Some(Some(listener)) = self.listeners.get(listener) else {
+            return Accepted::Empty;
+        };
         match listener.accept() {
             Ok((socket, peer)) => Accepted::Socket(socket, peer),
             Err(error) => match error.kind() {
