@@ -35,10 +35,7 @@ pub struct Input<'b> {
 impl<'b> Input<'b> {
     /// Begins with nothing taken.
     pub fn new(bytes: &'b mut [u8]) -> Self {
-        Self {
-            rest: bytes,
-            taken: 0,
-        }
+        Self { rest: bytes, taken: 0 }
     }
 
     /// What has not been taken yet.

@@ -98,12 +98,7 @@ impl Device {
 fn message(qos: QoS) -> Vec<u8> {
     let id = PacketId::new(7).filter(|_| qos != QoS::AtMostOnce);
     let mut bytes = Vec::new();
-    let head = PublishHead {
-        qos,
-        dup: false,
-        retain: false,
-        id,
-    };
+    let head = PublishHead { qos, dup: false, retain: false, id };
     encode_publish(&mut bytes, head, &["lua/devices/agent/lamp/heartbeat"], &[b"{}"]).unwrap();
     bytes
 }

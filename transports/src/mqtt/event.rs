@@ -79,9 +79,6 @@ mod tests {
             receipt: None,
         };
         let shown = format!("{:?}", Event::Publish(arrival));
-        assert!(
-            !shown.contains("secret") && shown.contains("payload_bytes: 6"),
-            "{shown}"
-        );
+        assert!(!shown.contains("secret") && shown.contains("payload_bytes: 6"), "{shown}");
     }
 }

@@ -49,12 +49,7 @@ impl<T: Copy, const N: usize> Few<T, N> {
     pub(super) fn push(&mut self, item: T) {
         let () = Self::FITS;
         match self {
-            Self::None => {
-                *self = Self::Inline {
-                    items: [item; N],
-                    len: 1,
-                }
-            }
+            Self::None => *self = Self::Inline { items: [item; N], len: 1 },
             Self::Inline { items, len } => match items.get_mut(usize::from(*len)) {
                 Some(place) => {
                     *place = item;

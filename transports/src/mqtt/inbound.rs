@@ -63,10 +63,7 @@ impl Inbound {
             Some(Stage::Taken) => Ok(Arrived::Taken),
             None if self.open.len() >= usize::from(open_max) => Err(Violation::Qos2TooManyOpen),
             None => {
-                self.open.push(Open {
-                    id,
-                    stage: Stage::Told,
-                });
+                self.open.push(Open { id, stage: Stage::Told });
                 Ok(Arrived::New)
             }
         }
@@ -102,10 +99,7 @@ impl Inbound {
 
     pub(super) fn check_invariants(&self) {
         let open = self.open.as_slice();
-        debug_assert!(
-            open.iter()
-                .all(|one| open.iter().filter(|other| other.id == one.id).count() == 1)
-        );
+        debug_assert!(open.iter().all(|one| open.iter().filter(|other| other.id == one.id).count() == 1));
     }
 
     fn find(&mut self, id: PacketId) -> Option<&mut Open> {

@@ -52,9 +52,7 @@ impl Limits {
     pub(super) fn silence_max(&self, keep_alive_s: u16) -> Duration {
         match keep_alive_s {
             0 => self.keepalive_max,
-            asked => self
-                .keepalive_max
-                .min(Duration::from_millis(u64::from(asked) * 1500)),
+            asked => self.keepalive_max.min(Duration::from_millis(u64::from(asked) * 1500)),
         }
     }
 }
@@ -76,11 +74,7 @@ mod tests {
             (65_535, 900_000),
             (0, 900_000),
         ] {
-            assert_eq!(
-                limits.silence_max(asked_s),
-                Duration::from_millis(waits_ms),
-                "{asked_s} s"
-            );
+            assert_eq!(limits.silence_max(asked_s), Duration::from_millis(waits_ms), "{asked_s} s");
         }
     }
 }

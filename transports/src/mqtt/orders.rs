@@ -19,7 +19,7 @@ impl Session {
     /// far. The tenant repeats the others by [`Session::republish`].
     ///
     /// `session_present` says whether the tenant has state of an earlier connection, `resumed` is the session's part
-    /// of it. "If the Server accepts a connection with CleanSession set to 1, the Server MUST [...] set Session
+    /// of it. "If the Server accepts a connection with CleanSession set to 1, the Server MUST set Session
     /// Present to 0 in the CONNACK packet" [MQTT-3.2.2-1]; with 0, "the value set in Session Present depends on whether
     /// the Server already has stored Session state for the supplied client ID" [MQTT-3.2.2-2], [MQTT-3.2.2-3]. What the
     /// client is told not to exist is not taken up either.
@@ -37,11 +37,7 @@ impl Session {
         };
         let session_present = session_present && !greeting.clean_session;
         let mut kept = resumed.filter(|_| session_present).unwrap_or_default();
-        ConnAck {
-            session_present,
-            code: ConnectCode::Accepted,
-        }
-        .encode(out);
+        ConnAck { session_present, code: ConnectCode::Accepted }.encode(out);
         kept.outbound.resume(out);
         let silence_max = self.limits.silence_max(greeting.keep_alive_s);
         self.heard = now;
@@ -145,12 +141,7 @@ impl Session {
         };
         let awaits = match qos {
             QoS::AtMostOnce => {
-                let head = PublishHead {
-                    qos,
-                    dup: false,
-                    retain: false,
-                    id: None,
-                };
+                let head = PublishHead { qos, dup: false, retain: false, id: None };
                 encode_publish(out, head, topic, payload)?;
                 return Ok(None);
             }
@@ -161,12 +152,7 @@ impl Session {
             return Err(Misuse::Busy);
         }
         let id = live.kept.outbound.free_id().ok_or(Misuse::NoPacketId)?;
-        let head = PublishHead {
-            qos,
-            dup: false,
-            retain: false,
-            id: Some(id),
-        };
+        let head = PublishHead { qos, dup: false, retain: false, id: Some(id) };
         encode_publish(out, head, topic, payload)?;
         live.kept.outbound.depart(id, awaits);
         self.check_invariants();
@@ -185,17 +171,9 @@ impl Session {
         let Some(qos) = live.kept.outbound.repeatable(id) else {
             return;
         };
-        let head = PublishHead {
-            qos,
-            dup: true,
-            retain: false,
-            id: Some(id),
-        };
+        let head = PublishHead { qos, dup: true, retain: false, id: Some(id) };
         let written = encode_publish(out, head, topic, payload);
-        debug_assert!(
-            written.is_ok(),
-            "what was sent before can be sent again: {written:?}"
-        );
+        debug_assert!(written.is_ok(), "what was sent before can be sent again: {written:?}");
     }
 
     /// Nobody waits for the acknowledgement of `id` any more: it will not be told, and the message is not counted as

@@ -56,23 +56,17 @@ pub(super) struct Outbound {
 
 impl Outbound {
     pub(super) fn new() -> Self {
-        Self {
-            next: PacketId::MIN,
-            flights: Few::None,
-        }
+        Self { next: PacketId::MIN, flights: Few::None }
     }
 
     /// Identifiers whose acknowledgement somebody waits for, oldest first.
     pub(super) fn in_flight(&self) -> impl Iterator<Item = PacketId> + '_ {
-        self.flights
-            .as_slice()
-            .iter()
-            .filter(|flight| !flight.given_up)
-            .map(|flight| flight.id)
+        self.flights.as_slice().iter().filter(|flight| !flight.given_up).map(|flight| flight.id)
     }
 
-    /// The next identifier that no flight occupies: "Each time a Client [or Server] sends a new packet of one of these
-    /// types it MUST assign it a currently unused Packet Identifier" [MQTT-2.3.1-2], [MQTT-2.3.1-4].
+    /// The next identifier that no flight occupies: "Each time a Client sends a new packet of one of these types
+    /// it MUST assign it a currently unused Packet Identifier" [MQTT-2.3.1-2], and a server's PUBLISH likewise
+    /// [MQTT-2.3.1-4].
     pub(super) fn free_id(&self) -> Option<PacketId> {
         if self.flights.len() >= usize::from(u16::MAX) {
             return None;
@@ -83,11 +77,7 @@ impl Outbound {
     /// A message was sent under `id`, which was free.
     pub(super) fn depart(&mut self, id: PacketId, awaits: Awaits) {
         debug_assert!(self.place(id).is_none(), "{id:?} flies already");
-        self.flights.push(Flight {
-            id,
-            awaits,
-            given_up: false,
-        });
+        self.flights.push(Flight { id, awaits, given_up: false });
         self.next = id.next();
     }
 
@@ -111,12 +101,7 @@ impl Outbound {
         let Some(place) = self.place(id) else {
             return Ok(false);
         };
-        if self
-            .flights
-            .as_slice()
-            .get(place)
-            .is_some_and(|flight| flight.awaits != came)
-        {
+        if self.flights.as_slice().get(place).is_some_and(|flight| flight.awaits != came) {
             return Err(Violation::AcknowledgementMismatch(came.kind()));
         }
         Ok(self.flights.remove(place).is_some_and(|flight| !flight.given_up))
@@ -152,8 +137,7 @@ impl Outbound {
 
     /// The connection ended: an acknowledgement of QoS 1 can no longer be late, for the client resends none.
     pub(super) fn outlive_connection(&mut self) {
-        self.flights
-            .retain(|flight| !flight.given_up || flight.awaits != Awaits::Ack);
+        self.flights.retain(|flight| !flight.given_up || flight.awaits != Awaits::Ack);
     }
 
     /// A new connection takes the session up: "both the Client and Server MUST re-send any unacknowledged PUBLISH
@@ -173,10 +157,7 @@ impl Outbound {
     pub(super) fn check_invariants(&self) {
         let flights = self.flights.as_slice();
         let first_of_its_id = |(place, flight): (usize, &Flight)| self.place(flight.id) == Some(place);
-        debug_assert!(
-            flights.iter().enumerate().all(first_of_its_id),
-            "no identifier flies twice"
-        );
+        debug_assert!(flights.iter().enumerate().all(first_of_its_id), "no identifier flies twice");
         debug_assert!(flights.iter().filter(|flight| flight.given_up).count() <= GIVEN_UP_MAX);
     }
 
@@ -185,10 +166,7 @@ impl Outbound {
     }
 
     fn find(&mut self, id: PacketId) -> Option<&mut Flight> {
-        self.flights
-            .as_mut_slice()
-            .iter_mut()
-            .find(|flight| flight.id == id)
+        self.flights.as_mut_slice().iter_mut().find(|flight| flight.id == id)
     }
 }
 
@@ -208,10 +186,7 @@ mod tests {
 
     #[test]
     fn ids_come_in_turn_and_skip_zero_and_those_in_flight() {
-        let mut outbound = Outbound {
-            next: id(65_534),
-            flights: Few::None,
-        };
+        let mut outbound = Outbound { next: id(65_534), flights: Few::None };
         assert_eq!(depart(&mut outbound, Awaits::Ack), 65_534);
         assert_eq!(depart(&mut outbound, Awaits::Ack), 65_535);
         assert_eq!(depart(&mut outbound, Awaits::Ack), 1);
@@ -223,11 +198,7 @@ mod tests {
     fn says_so_when_every_id_flies() {
         let mut outbound = Outbound::new();
         for value in 1..=u16::MAX {
-            outbound.flights.push(Flight {
-                id: id(value),
-                awaits: Awaits::Ack,
-                given_up: false,
-            });
+            outbound.flights.push(Flight { id: id(value), awaits: Awaits::Ack, given_up: false });
         }
         assert_eq!(outbound.free_id(), None);
         assert_eq!(outbound.land(id(9), Awaits::Ack), Ok(true));

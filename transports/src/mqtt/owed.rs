@@ -1,6 +1,6 @@
 //! Acknowledgements that we owe to the peer, in the order in which its messages arrived.
 //!
-//! Owns the rule of order: "the receiver MUST send PUBACK packets in the order in which the corresponding PUBLISH
+//! Owns the rule of order: the receiver "MUST send PUBACK packets in the order in which the corresponding PUBLISH
 //! packets were received (QoS 1 messages)" [MQTT-4.6.0-2], and PUBREC packets likewise [MQTT-4.6.0-3]. The tenant may
 //! speak in any order; a word that comes early waits for those before it. It never decides that something is
 //! acknowledged.
@@ -58,10 +58,7 @@ pub(super) struct Owed {
 
 impl Owed {
     pub(super) fn new() -> Self {
-        Self {
-            first: 0,
-            debts: Few::None,
-        }
+        Self { first: 0, debts: Few::None }
     }
 
     /// Acknowledgements not yet written.
@@ -72,21 +69,13 @@ impl Owed {
     /// A message arrived that the tenant has to speak about.
     pub(super) fn owe(&mut self, id: PacketId, answer: Answer) -> Receipt {
         let number = self.first.wrapping_add(self.debts.len() as u32);
-        self.debts.push(Debt {
-            id,
-            answer,
-            spoken: false,
-        });
+        self.debts.push(Debt { id, answer, spoken: false });
         Receipt { number, id }
     }
 
     /// A message arrived again about which the tenant has spoken before: only its turn is waited for.
     pub(super) fn owe_again(&mut self, id: PacketId, answer: Answer) {
-        self.debts.push(Debt {
-            id,
-            answer,
-            spoken: true,
-        });
+        self.debts.push(Debt { id, answer, spoken: true });
     }
 
     /// The tenant's word. Says how the message will be acknowledged, or `None` when this receipt is owed no more.
@@ -116,10 +105,7 @@ impl Owed {
 
     pub(super) fn check_invariants(&self) {
         let oldest = self.debts.as_slice().first();
-        debug_assert!(
-            oldest.is_none_or(|debt| !debt.spoken),
-            "nothing that is due is held back"
-        );
+        debug_assert!(oldest.is_none_or(|debt| !debt.spoken), "nothing that is due is held back");
     }
 }
 
@@ -170,10 +156,7 @@ mod tests {
 
     #[test]
     fn numbers_may_wrap() {
-        let mut owed = Owed {
-            first: u32::MAX,
-            debts: Few::None,
-        };
+        let mut owed = Owed { first: u32::MAX, debts: Few::None };
         let receipts = [1, 2, 3, 4].map(|value| owed.owe(id(value), Answer::PubAck));
         let mut out = Vec::new();
         for receipt in receipts {

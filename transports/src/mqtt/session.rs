@@ -88,21 +88,14 @@ pub struct Resumed {
 impl Default for Resumed {
     /// Nothing is left: every packet identifier is free.
     fn default() -> Self {
-        Self {
-            outbound: Outbound::new(),
-            inbound: Inbound::new(),
-        }
+        Self { outbound: Outbound::new(), inbound: Inbound::new() }
     }
 }
 
 impl Session {
     /// A connection that has just been opened.
     pub fn new(limits: Arc<Limits>, now: Instant) -> Self {
-        Self {
-            limits,
-            heard: now,
-            state: State::AwaitConnect,
-        }
+        Self { limits, heard: now, state: State::AwaitConnect }
     }
 
     /// Pulls the next event out of what was received and appends to `out` what the protocol answers by itself.
@@ -147,10 +140,7 @@ impl Session {
                     return Ok(None);
                 };
                 let (clean_session, keep_alive_s) = (connect.clean_session, connect.keep_alive_s);
-                self.state = State::AwaitVerdict(Greeting {
-                    clean_session,
-                    keep_alive_s,
-                });
+                self.state = State::AwaitVerdict(Greeting { clean_session, keep_alive_s });
                 Ok(Some(Event::Connect(connect)))
             }
             State::Live(live) => live.pull(&self.limits, input, out),
@@ -234,11 +224,7 @@ impl Resumed {
 
 /// The first packet, once it is whole.
 fn greeting<'b>(limits: &Limits, input: &mut Input<'b>) -> Result<Option<Connect<'b>>, Violation> {
-    if input
-        .peek()
-        .first()
-        .is_some_and(|&first| first != CONNECT_FIRST_BYTE)
-    {
+    if input.peek().first().is_some_and(|&first| first != CONNECT_FIRST_BYTE) {
         return Err(Violation::ConnectMissing);
     }
     let Some(header) = peek(input.peek())? else {
@@ -328,10 +314,7 @@ impl Live {
         Ok(match packet {
             Packet::Publish(publish) => self.arrive(limits, publish, out)?.map(Event::Publish),
             Packet::PubAck(id) => kept.outbound.land(id, Awaits::Ack)?.then_some(Event::Acked(id)),
-            Packet::PubComp(id) => kept
-                .outbound
-                .land(id, Awaits::Complete)?
-                .then_some(Event::Acked(id)),
+            Packet::PubComp(id) => kept.outbound.land(id, Awaits::Complete)?.then_some(Event::Acked(id)),
             Packet::PubRec(id) => {
                 kept.outbound.release(id, out)?;
                 None
@@ -377,23 +360,8 @@ impl Live {
             },
             (QoS::AtLeastOnce | QoS::ExactlyOnce, None) => return Err(Malformed::PacketIdZero.into()),
         };
-        let Publish {
-            topic,
-            payload,
-            qos,
-            dup,
-            retain,
-            id,
-        } = publish;
-        Ok(Some(Arrival {
-            topic,
-            payload,
-            qos,
-            dup,
-            retain,
-            id,
-            receipt,
-        }))
+        let Publish { topic, payload, qos, dup, retain, id } = publish;
+        Ok(Some(Arrival { topic, payload, qos, dup, retain, id, receipt }))
     }
 }
 

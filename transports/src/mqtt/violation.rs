@@ -35,15 +35,15 @@ pub enum Violation {
     /// "If the Keep Alive value is non-zero and the Server does not receive a Control Packet from the Client within
     /// one and a half times the Keep Alive time period, it MUST disconnect the Network Connection to the Client as if
     /// the network had failed" [MQTT-3.1.2-24]; or the silence outlasted
-    /// [`Limits::keepalive_max`](super::Limits::keepalive_max), for "the Server is permitted to disconnect a Client
+    /// [`Limits::keepalive_max`](super::Limits::keepalive_max), for "a Server is permitted to disconnect a Client
     /// that it determines to be inactive or non-responsive at any time" (3.1.2.10).
     KeepAliveExpired,
     /// A packet declares more than [`Limits::packet_bytes_max`](super::Limits::packet_bytes_max) (2.2.3; the limit is
     /// ours).
     PacketTooLarge,
     /// CONNACK, SUBACK, UNSUBACK or PINGRESP from a client: their direction of flow is "Server to Client" (2.2.1,
-    /// table 2.1), "if either the Server or Client encounters a protocol violation, it MUST close the Network
-    /// Connection" [MQTT-4.8.0-1].
+    /// table 2.1), and "if either the Server or Client encounters a protocol violation [...], it MUST close the
+    /// Network Connection" [MQTT-4.8.0-1].
     ServerPacket(Kind),
     /// More filters in one SUBSCRIBE than
     /// [`Limits::filters_per_subscribe_max`](super::Limits::filters_per_subscribe_max) (3.8.3; the limit is ours).
@@ -167,3 +167,51 @@ impl fmt::Display for Misuse {
 }
 
 impl std::error::Error for Misuse {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Violation; 14] = [
+        Violation::Malformed(Malformed::Kind),
+        Violation::ConnectMissing,
+        Violation::ConnectTwice,
+        Violation::ConnectTimeout,
+        Violation::ConnectTooLarge,
+        Violation::ProtocolLevel(5),
+        Violation::ClientIdMissing,
+        Violation::KeepAliveExpired,
+        Violation::PacketTooLarge,
+        Violation::ServerPacket(Kind::PingResp),
+        Violation::SubscribeTooLong,
+        Violation::Qos2TooManyOpen,
+        Violation::PubRelTooEarly,
+        Violation::AcknowledgementMismatch(Kind::PubAck),
+    ];
+
+    #[test]
+    fn every_rule_has_a_name_of_its_own() {
+        let mut names: Vec<_> = ALL.iter().map(Violation::name).collect();
+        assert!(
+            names
+                .iter()
+                .all(|name| { name.bytes().all(|byte| b"abcdefghijklmnopqrstuvwxyz_2".contains(&byte)) })
+        );
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+
+    #[test]
+    fn only_two_rules_have_an_answer_on_the_wire() {
+        let answered: Vec<_> = ALL.iter().filter(|violation| violation.connack().is_some()).collect();
+        assert_eq!(answered, [&Violation::ProtocolLevel(5), &Violation::ClientIdMissing]);
+    }
+
+    #[test]
+    fn shows_what_came_beside_the_name_of_the_rule() {
+        assert_eq!(Violation::ProtocolLevel(5).to_string(), "protocol_level 5");
+        assert_eq!(Violation::ServerPacket(Kind::PingResp).to_string(), "server_packet PingResp");
+        assert_eq!(Violation::ConnectTwice.to_string(), "connect_twice");
+    }
+}

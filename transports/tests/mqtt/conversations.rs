@@ -9,25 +9,12 @@ use transports::mqtt::{Event, Session};
 
 /// A device as the Python client is one: everything after CONNECT without waiting for an answer.
 fn script() -> Vec<u8> {
-    let will = Will {
-        topic: "d/status",
-        payload: b"{}",
-        qos: QoS::AtLeastOnce,
-        retain: true,
-    };
-    let mut bytes = connect_as(Connect {
-        will: Some(will),
-        ..GREETING
-    });
+    let will = Will { topic: "d/status", payload: b"{}", qos: QoS::AtLeastOnce, retain: true };
+    let mut bytes = connect_as(Connect { will: Some(will), ..GREETING });
     bytes.extend_from_slice(&subscribe(1, 5));
     let message = |number: u16, qos: QoS, retain: bool, payload: &[u8]| {
         let mut bytes = Vec::new();
-        let head = PublishHead {
-            qos,
-            dup: false,
-            retain,
-            id: (number > 0).then(|| id(number)),
-        };
+        let head = PublishHead { qos, dup: false, retain, id: (number > 0).then(|| id(number)) };
         encode_publish(&mut bytes, head, &["d/", "status"], &[payload]).unwrap();
         bytes
     };
@@ -56,9 +43,7 @@ fn tenant(session: &mut Session, event: Event<'_>, out: &mut Vec<u8>, now: std::
         }
         Event::Subscribe(subscribe) => {
             session.suback(subscribe.id, &[GRANTED[0]; 5], out);
-            session
-                .publish(&["d/command"], &[b"{}"], QoS::AtLeastOnce, out)
-                .unwrap();
+            session.publish(&["d/command"], &[b"{}"], QoS::AtLeastOnce, out).unwrap();
         }
         Event::Unsubscribe(unsubscribe) => session.unsuback(unsubscribe.id, out),
         Event::Acked(_) | Event::Ping | Event::Disconnect => {}
@@ -90,35 +75,18 @@ fn a_python_device_is_served_in_the_order_in_which_it_speaks() {
         [
             Told::Connect { .. },
             Told::Subscribe { .. },
-            Told::Publish {
-                qos: QoS::AtLeastOnce,
-                retain: true,
-                ..
-            },
-            Told::Publish {
-                qos: QoS::AtLeastOnce,
-                retain: false,
-                ..
-            },
-            Told::Publish {
-                qos: QoS::AtMostOnce,
-                ..
-            },
+            Told::Publish { qos: QoS::AtLeastOnce, retain: true, .. },
+            Told::Publish { qos: QoS::AtLeastOnce, retain: false, .. },
+            Told::Publish { qos: QoS::AtMostOnce, .. },
             Told::Ping,
             Told::Acked(1),
-            Told::Publish {
-                qos: QoS::ExactlyOnce,
-                ..
-            },
+            Told::Publish { qos: QoS::ExactlyOnce, .. },
             Told::Unsubscribe { .. },
             Told::Disconnect,
         ]
     ));
     let answers = packets(&written);
-    assert!(matches!(
-        answers[..3],
-        [Packet::ConnAck(_), Packet::SubAck(_), Packet::Publish(_)]
-    ));
+    assert!(matches!(answers[..3], [Packet::ConnAck(_), Packet::SubAck(_), Packet::Publish(_)]));
     assert_eq!(
         answers[3..],
         [
@@ -146,20 +114,12 @@ fn a_micropython_device_that_waits_for_every_answer_is_served() {
     let mut say = |bytes: &[u8], expected: &[u8]| {
         for byte in bytes {
             bench
-                .receive_with(&[*byte], |session, event, out| {
-                    tenant_of_one(session, event, out, now)
-                })
+                .receive_with(&[*byte], |session, event, out| tenant_of_one(session, event, out, now))
                 .unwrap();
         }
         assert_eq!(bench.written(), expected);
     };
-    say(
-        &connect_as(Connect {
-            clean_session: true,
-            ..GREETING
-        }),
-        &[0x20, 2, 0, 0],
-    );
+    say(&connect_as(Connect { clean_session: true, ..GREETING }), &[0x20, 2, 0, 0]);
     for number in 1..=6 {
         say(&subscribe(number, 1), &[0x90, 3, 0, number as u8, 1]);
     }

@@ -13,28 +13,10 @@ use transports::mqtt::{Event, Limits, Receipt, Resumed, Session, Violation};
 /// An event that owns what it says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Told {
-    Connect {
-        client_id: String,
-        clean_session: bool,
-        username: Option<String>,
-        will_topic: Option<String>,
-    },
-    Publish {
-        topic: String,
-        payload: Vec<u8>,
-        qos: QoS,
-        dup: bool,
-        retain: bool,
-        receipt: Option<Receipt>,
-    },
-    Subscribe {
-        id: PacketId,
-        filters: Vec<(String, QoS)>,
-    },
-    Unsubscribe {
-        id: PacketId,
-        filters: Vec<String>,
-    },
+    Connect { client_id: String, clean_session: bool, username: Option<String>, will_topic: Option<String> },
+    Publish { topic: String, payload: Vec<u8>, qos: QoS, dup: bool, retain: bool, receipt: Option<Receipt> },
+    Subscribe { id: PacketId, filters: Vec<(String, QoS)> },
+    Unsubscribe { id: PacketId, filters: Vec<String> },
     Acked(u16),
     Ping,
     Disconnect,
@@ -44,10 +26,7 @@ impl Told {
     /// The receipt of an arrived message.
     pub(crate) fn receipt(&self) -> Receipt {
         match self {
-            Self::Publish {
-                receipt: Some(receipt),
-                ..
-            } => *receipt,
+            Self::Publish { receipt: Some(receipt), .. } => *receipt,
             other => panic!("no receipt in {other:?}"),
         }
     }
@@ -79,10 +58,7 @@ impl From<Event<'_>> for Told {
             }
             Event::Subscribe(subscribe) => Self::Subscribe {
                 id: subscribe.id,
-                filters: subscribe
-                    .filters()
-                    .map(|(filter, qos)| (filter.to_owned(), qos))
-                    .collect(),
+                filters: subscribe.filters().map(|(filter, qos)| (filter.to_owned(), qos)).collect(),
             },
             Event::Unsubscribe(unsubscribe) => Self::Unsubscribe {
                 id: unsubscribe.id,
@@ -112,12 +88,7 @@ impl Bench {
 
     pub(crate) fn with(limits: Limits) -> Self {
         let now = any_moment();
-        Self {
-            session: Session::new(Arc::new(limits), now),
-            now,
-            carry: Vec::new(),
-            out: Vec::new(),
-        }
+        Self { session: Session::new(Arc::new(limits), now), now, carry: Vec::new(), out: Vec::new() }
     }
 
     /// A connection that was accepted with nothing to resume.
@@ -134,9 +105,7 @@ impl Bench {
         let mut bench = Self::with(limits);
         bench.receive(&connect()).unwrap();
         let session_present = resumed.is_some();
-        bench
-            .session
-            .accept(resumed, session_present, &mut bench.out, bench.now);
+        bench.session.accept(resumed, session_present, &mut bench.out, bench.now);
         assert_eq!(bench.out[..4], [0x20, 2, u8::from(session_present), 0]);
         bench.out.drain(..4);
         bench
@@ -174,9 +143,7 @@ impl Bench {
     }
 
     pub(crate) fn publish(&mut self, qos: QoS) -> PacketId {
-        let id = self
-            .session
-            .publish(&["to/", "device"], &[b"pay", b"load"], qos, &mut self.out);
+        let id = self.session.publish(&["to/", "device"], &[b"pay", b"load"], qos, &mut self.out);
         id.unwrap().unwrap()
     }
 
@@ -229,12 +196,7 @@ pub(crate) fn connect_as(connect: Connect<'_>) -> Vec<u8> {
 
 /// A PUBLISH with the topic `t` and the payload `p`.
 pub(crate) fn publish(qos: QoS, number: u16) -> Vec<u8> {
-    publish_as(PublishHead {
-        qos,
-        dup: false,
-        retain: false,
-        id: PacketId::new(number),
-    })
+    publish_as(PublishHead { qos, dup: false, retain: false, id: PacketId::new(number) })
 }
 
 pub(crate) fn publish_as(head: PublishHead) -> Vec<u8> {

@@ -19,10 +19,8 @@ enum Owing {
 }
 
 fn owing() -> impl Strategy<Value = Owing> {
-    let arrival = (
-        1_u16..20,
-        prop::sample::select(vec![QoS::AtLeastOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]),
-    );
+    let arrival =
+        (1_u16..20, prop::sample::select(vec![QoS::AtLeastOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]));
     prop_oneof![
         4 => arrival.prop_map(|(number, qos)| Owing::Arrives { number, qos }),
         4 => any::<Index>().prop_map(Owing::Spoken),
@@ -51,11 +49,7 @@ impl Arrivals {
     }
 
     fn pick(&mut self, index: &Index, spoken: bool) -> Option<&mut (Packet<'static>, Receipt, bool)> {
-        let mut fit: Vec<_> = self
-            .all
-            .iter_mut()
-            .filter(|(_, _, said)| *said == spoken)
-            .collect();
+        let mut fit: Vec<_> = self.all.iter_mut().filter(|(_, _, said)| *said == spoken).collect();
         (!fit.is_empty()).then(|| fit.swap_remove(index.index(fit.len())))
     }
 }
@@ -165,11 +159,7 @@ fn advance(bench: &mut Bench, flights: &mut Flights, index: &Index) {
     let Some((number, flight)) = flights.pick(index) else {
         return;
     };
-    let expected = if flight.forgotten {
-        vec![]
-    } else {
-        vec![Told::Acked(number)]
-    };
+    let expected = if flight.forgotten { vec![] } else { vec![Told::Acked(number)] };
     match (flight.qos, flight.received) {
         (QoS::ExactlyOnce, false) => {
             flight.received = true;
@@ -187,16 +177,10 @@ fn advance(bench: &mut Bench, flights: &mut Flights, index: &Index) {
 fn reconnect(bench: Bench, flights: &mut Flights, limits: &Limits) -> Bench {
     let left = bench.session.suspend();
     // No acknowledgement of QoS 1 survives; of a forgotten message of QoS 2 only the release is left.
-    flights
-        .0
-        .retain(|_, flight| !flight.forgotten || flight.qos == QoS::ExactlyOnce);
+    flights.0.retain(|_, flight| !flight.forgotten || flight.qos == QoS::ExactlyOnce);
     let mut waiting: Vec<u16> = left.in_flight().map(|id| id.value()).collect();
     waiting.sort_unstable();
-    let counted = flights
-        .0
-        .iter()
-        .filter(|(_, flight)| !flight.forgotten)
-        .map(|(id, _)| *id);
+    let counted = flights.0.iter().filter(|(_, flight)| !flight.forgotten).map(|(id, _)| *id);
     assert!(counted.eq(waiting.iter().copied()));
     let mut bench = Bench::resumed(limits.clone(), Some(left));
     for flight in flights.0.values_mut().filter(|flight| flight.forgotten) {
@@ -211,13 +195,7 @@ fn reconnect(bench: Bench, flights: &mut Flights, limits: &Limits) -> Bench {
         })
         .collect();
     released.sort_unstable();
-    assert!(
-        released.iter().eq(flights
-            .0
-            .iter()
-            .filter(|(_, flight)| flight.received)
-            .map(|(id, _)| id))
-    );
+    assert!(released.iter().eq(flights.0.iter().filter(|(_, flight)| flight.received).map(|(id, _)| id)));
     for number in waiting {
         bench.session.republish(id(number), &["t"], &[], &mut bench.out);
         let again = !flights.0[&number].received;

@@ -9,10 +9,7 @@ use transports::mqtt::{Limits, Session};
 use QoS::{AtLeastOnce, ExactlyOnce};
 
 fn many() -> Limits {
-    Limits {
-        inflight_max: 8,
-        ..Limits::default()
-    }
+    Limits { inflight_max: 8, ..Limits::default() }
 }
 
 /// The next connection of the same client.
@@ -29,10 +26,7 @@ fn repeats_an_unacknowledged_message_under_its_own_id() {
     let mut bench = Bench::resumed(many(), Some(left));
     bench.session.republish(first, &["a"], &[b"1"], &mut bench.out);
     bench.session.republish(second, &["b"], &[b"2"], &mut bench.out);
-    assert_eq!(
-        bench.written(),
-        b"\x3a\x06\x00\x01a\x00\x011\x3c\x06\x00\x01b\x00\x022"
-    );
+    assert_eq!(bench.written(), b"\x3a\x06\x00\x01a\x00\x011\x3c\x06\x00\x01b\x00\x022");
     assert_eq!(bench.receive(&puback(1)), Ok(vec![Told::Acked(1)]));
     assert_eq!(bench.publish(AtLeastOnce), id(3), "ids go on where they were");
 }
@@ -52,11 +46,7 @@ fn releases_again_what_the_client_had_received() {
     let mut bench = resume(bench.session);
     assert_eq!(bench.out, pubrel(1), "right behind CONNACK");
     bench.session.republish(sent, &["a"], &[], &mut bench.out);
-    assert_eq!(
-        packets(&bench.written()),
-        [Packet::PubRel(sent)],
-        "the message itself is never repeated"
-    );
+    assert_eq!(packets(&bench.written()), [Packet::PubRel(sent)], "the message itself is never repeated");
     assert_eq!(bench.receive(&pubcomp(1)), Ok(vec![Told::Acked(1)]));
 }
 
@@ -73,18 +63,10 @@ fn a_disconnect_or_a_violation_leaves_the_same_behind() {
 #[test]
 fn an_unacknowledged_arrival_is_told_again_and_an_acknowledged_one_is_not() {
     let mut bench = Bench::live();
-    let bytes = [
-        publish(ExactlyOnce, 1),
-        publish(ExactlyOnce, 2),
-        publish(AtLeastOnce, 3),
-    ]
-    .concat();
+    let bytes = [publish(ExactlyOnce, 1), publish(ExactlyOnce, 2), publish(AtLeastOnce, 3)].concat();
     let told = bench.receive(&bytes).unwrap();
     bench.acknowledge(told[1].receipt());
-    assert!(
-        bench.out.is_empty(),
-        "its PUBREC waits for the first and never goes out"
-    );
+    assert!(bench.out.is_empty(), "its PUBREC waits for the first and never goes out");
     let mut bench = resume(bench.session);
     assert_eq!(bench.session.owes(), 0);
     let told = bench.receive(&publish(ExactlyOnce, 2)).unwrap();
@@ -104,10 +86,7 @@ fn a_receipt_of_the_old_connection_says_nothing_on_the_new_one() {
 
 #[test]
 fn a_clean_session_leaves_nothing_and_takes_up_nothing() {
-    let clean = connect_as(Connect {
-        clean_session: true,
-        ..GREETING
-    });
+    let clean = connect_as(Connect { clean_session: true, ..GREETING });
     let mut bench = Bench::live();
     bench.publish(AtLeastOnce);
     let left = bench.session.suspend();

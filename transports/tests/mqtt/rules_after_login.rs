@@ -50,14 +50,8 @@ fn refuses_malformed_packets_without_an_answer() {
 #[test]
 fn refuses_a_size_after_login_at_the_header_that_declares_it() {
     let mut bench = Bench::live();
-    assert_eq!(
-        bench.receive(&[0x30, 0xff, 0xff, 0xff, 0x7f]),
-        Err(Violation::PacketTooLarge)
-    );
-    let mut bench = Bench::live_with(Limits {
-        packet_bytes_max: 4,
-        ..Limits::default()
-    });
+    assert_eq!(bench.receive(&[0x30, 0xff, 0xff, 0xff, 0x7f]), Err(Violation::PacketTooLarge));
+    let mut bench = Bench::live_with(Limits { packet_bytes_max: 4, ..Limits::default() });
     assert_eq!(bench.receive(&[0x30, 4, 0, 1, b't', 1]).unwrap().len(), 1);
     assert_eq!(bench.receive(&[0x30, 5]), Err(Violation::PacketTooLarge));
 }
@@ -73,15 +67,8 @@ fn takes_nothing_after_a_violation() {
     bench.session.unsuback(id(1), &mut bench.out);
     let refused = bench.session.publish(&["t"], &[], AtMostOnce, &mut bench.out);
     assert_eq!(refused, Err(Misuse::NotLive));
-    assert_eq!(
-        (bench.session.owes(), bench.session.may_publish(), bench.out.len()),
-        (0, false, 0)
-    );
-    assert_eq!(
-        bench.pass(Duration::from_secs(10_000)),
-        Ok(()),
-        "the end is told once"
-    );
+    assert_eq!((bench.session.owes(), bench.session.may_publish(), bench.out.len()), (0, false, 0));
+    assert_eq!(bench.pass(Duration::from_secs(10_000)), Ok(()), "the end is told once");
 }
 
 #[test]
@@ -98,18 +85,12 @@ fn answers_subscribe_and_unsubscribe_as_the_tenant_says() {
     let mut bench = Bench::live();
     assert_eq!(
         bench.receive(&subscribe(7, 1)),
-        Ok(vec![Told::Subscribe {
-            id: id(7),
-            filters: vec![("a/b".to_owned(), AtLeastOnce)]
-        }])
+        Ok(vec![Told::Subscribe { id: id(7), filters: vec![("a/b".to_owned(), AtLeastOnce)] }])
     );
     let mut bytes = Vec::new();
     encode_unsubscribe(&mut bytes, id(8), &["a/b", "#"]).unwrap();
     let filters = vec!["a/b".to_owned(), "#".to_owned()];
-    assert_eq!(
-        bench.receive(&bytes),
-        Ok(vec![Told::Unsubscribe { id: id(8), filters }])
-    );
+    assert_eq!(bench.receive(&bytes), Ok(vec![Told::Unsubscribe { id: id(8), filters }]));
     assert!(bench.out.is_empty());
     bench.session.suback(id(7), &GRANTED, &mut bench.out);
     bench.session.unsuback(id(8), &mut bench.out);
@@ -119,10 +100,7 @@ fn answers_subscribe_and_unsubscribe_as_the_tenant_says() {
 #[test]
 fn answers_a_ping_and_tells_it() {
     let mut bench = Bench::live();
-    assert_eq!(
-        bench.receive(&[PINGREQ, PINGREQ].concat()),
-        Ok(vec![Told::Ping, Told::Ping])
-    );
+    assert_eq!(bench.receive(&[PINGREQ, PINGREQ].concat()), Ok(vec![Told::Ping, Told::Ping]));
     assert_eq!(bench.written(), [PINGRESP, PINGRESP].concat());
 }
 
@@ -136,30 +114,13 @@ fn takes_nothing_after_disconnect() {
 
 #[test]
 fn hangs_up_after_one_and_a_half_keep_alives_of_silence() {
-    for (keep_alive_s, waits_ms) in [
-        (2, 3_000),
-        (60, 90_000),
-        (600, 900_000),
-        (601, 900_000),
-        (0, 900_000),
-    ] {
+    for (keep_alive_s, waits_ms) in [(2, 3_000), (60, 90_000), (600, 900_000), (601, 900_000), (0, 900_000)] {
         let mut bench = Bench::new();
-        bench
-            .receive(&connect_as(Connect {
-                keep_alive_s,
-                ..GREETING
-            }))
-            .unwrap();
+        bench.receive(&connect_as(Connect { keep_alive_s, ..GREETING })).unwrap();
         bench.session.accept(None, false, &mut bench.out, bench.now);
-        assert_eq!(
-            bench.session.next_timeout(),
-            bench.now + Duration::from_millis(waits_ms)
-        );
+        assert_eq!(bench.session.next_timeout(), bench.now + Duration::from_millis(waits_ms));
         assert_eq!(bench.pass(Duration::from_millis(waits_ms - 1)), Ok(()));
-        assert_eq!(
-            bench.pass(Duration::from_millis(1)),
-            Err(Violation::KeepAliveExpired)
-        );
+        assert_eq!(bench.pass(Duration::from_millis(1)), Err(Violation::KeepAliveExpired));
     }
 }
 
@@ -173,10 +134,7 @@ fn any_whole_packet_is_life_and_half_of_one_is_not() {
     }
     bench.pass(Duration::from_secs(89)).unwrap();
     bench.receive(&publish(AtLeastOnce, 1)[..3]).unwrap();
-    assert_eq!(
-        bench.pass(Duration::from_secs(1)),
-        Err(Violation::KeepAliveExpired)
-    );
+    assert_eq!(bench.pass(Duration::from_secs(1)), Err(Violation::KeepAliveExpired));
 }
 
 #[test]
@@ -184,10 +142,7 @@ fn what_the_gateway_sends_is_no_life_of_the_client() {
     let mut bench = Bench::live();
     bench.pass(Duration::from_secs(89)).unwrap();
     bench.publish(AtLeastOnce);
-    assert_eq!(
-        bench.pass(Duration::from_secs(1)),
-        Err(Violation::KeepAliveExpired)
-    );
+    assert_eq!(bench.pass(Duration::from_secs(1)), Err(Violation::KeepAliveExpired));
 }
 
 #[test]
@@ -201,12 +156,7 @@ fn owes_nothing_for_qos_0() {
 #[test]
 fn acknowledges_only_when_told_and_in_the_order_of_arrival() {
     let mut bench = Bench::live();
-    let bytes = [
-        publish(AtLeastOnce, 5),
-        publish(ExactlyOnce, 4),
-        publish(AtLeastOnce, 6),
-    ]
-    .concat();
+    let bytes = [publish(AtLeastOnce, 5), publish(ExactlyOnce, 4), publish(AtLeastOnce, 6)].concat();
     let told = bench.receive(&bytes).unwrap();
     assert_eq!((bench.session.owes(), bench.out.len()), (3, 0));
     bench.acknowledge(told[2].receipt());
@@ -216,34 +166,18 @@ fn acknowledges_only_when_told_and_in_the_order_of_arrival() {
     assert_eq!(bench.session.owes(), 0);
     assert_eq!(
         packets(&bench.written()),
-        [
-            Packet::PubAck(id(5)),
-            Packet::PubRec(id(4)),
-            Packet::PubAck(id(6))
-        ]
+        [Packet::PubAck(id(5)), Packet::PubRec(id(4)), Packet::PubAck(id(6))]
     );
 }
 
 #[test]
 fn a_repeated_message_of_qos_1_is_told_again_with_its_own_receipt() {
     let mut bench = Bench::live();
-    let again = publish_as(PublishHead {
-        qos: AtLeastOnce,
-        dup: true,
-        retain: true,
-        id: Some(id(3)),
-    });
+    let again = publish_as(PublishHead { qos: AtLeastOnce, dup: true, retain: true, id: Some(id(3)) });
     let told = bench.receive(&[publish(AtLeastOnce, 3), again].concat()).unwrap();
     assert!(matches!(
         told[..],
-        [
-            Told::Publish { dup: false, .. },
-            Told::Publish {
-                dup: true,
-                retain: true,
-                ..
-            }
-        ]
+        [Told::Publish { dup: false, .. }, Told::Publish { dup: true, retain: true, .. }]
     ));
     assert_ne!(told[0].receipt(), told[1].receipt());
     bench.acknowledge(told[1].receipt());
@@ -254,16 +188,8 @@ fn a_repeated_message_of_qos_1_is_told_again_with_its_own_receipt() {
 
 #[test]
 fn stops_listening_while_too_much_is_owed_and_goes_on_afterwards() {
-    let mut bench = Bench::live_with(Limits {
-        owed_max: 2,
-        ..Limits::default()
-    });
-    let bytes = [
-        publish(AtLeastOnce, 1),
-        publish(AtLeastOnce, 2),
-        publish(AtLeastOnce, 3),
-        PINGREQ.into(),
-    ];
+    let mut bench = Bench::live_with(Limits { owed_max: 2, ..Limits::default() });
+    let bytes = [publish(AtLeastOnce, 1), publish(AtLeastOnce, 2), publish(AtLeastOnce, 3), PINGREQ.into()];
     let told = bench.receive(&bytes.concat()).unwrap();
     assert_eq!((told.len(), bench.carry.len()), (2, bytes[2].len() + 2));
     assert!(bench.session.is_full());
@@ -277,19 +203,13 @@ fn stops_listening_while_too_much_is_owed_and_goes_on_afterwards() {
 
 #[test]
 fn does_not_blame_a_client_for_silence_while_it_is_not_listened_to() {
-    let mut bench = Bench::live_with(Limits {
-        owed_max: 1,
-        ..Limits::default()
-    });
+    let mut bench = Bench::live_with(Limits { owed_max: 1, ..Limits::default() });
     let receipt = bench.receive(&publish(AtLeastOnce, 1)).unwrap()[0].receipt();
     assert_eq!(bench.pass(Duration::from_secs(90)), Ok(()));
     assert_eq!(bench.session.next_timeout(), bench.now + Duration::from_secs(90));
     bench.acknowledge(receipt);
     assert_eq!(bench.pass(Duration::from_secs(89)), Ok(()));
-    assert_eq!(
-        bench.pass(Duration::from_secs(1)),
-        Err(Violation::KeepAliveExpired)
-    );
+    assert_eq!(bench.pass(Duration::from_secs(1)), Err(Violation::KeepAliveExpired));
 }
 
 #[test]
@@ -312,9 +232,7 @@ fn a_repeated_pubrec_waits_for_its_turn() {
     let mut bench = Bench::live();
     let told = bench.receive(&publish(ExactlyOnce, 1)).unwrap();
     bench.acknowledge(told[0].receipt());
-    let told = bench
-        .receive(&[publish(AtLeastOnce, 2), publish(ExactlyOnce, 1)].concat())
-        .unwrap();
+    let told = bench.receive(&[publish(AtLeastOnce, 2), publish(ExactlyOnce, 1)].concat()).unwrap();
     assert_eq!((told.len(), bench.written()), (1, pubrec(1)));
     bench.acknowledge(told[0].receipt());
     assert_eq!(bench.written(), [puback(2), pubrec(1)].concat());
@@ -329,10 +247,7 @@ fn refuses_one_open_message_of_qos_2_too_many() {
     }
     bench.receive(&pubrel(30)).unwrap();
     bench.receive(&publish(ExactlyOnce, 65)).unwrap();
-    assert_eq!(
-        bench.receive(&publish(ExactlyOnce, 66)),
-        Err(Violation::Qos2TooManyOpen)
-    );
+    assert_eq!(bench.receive(&publish(ExactlyOnce, 66)), Err(Violation::Qos2TooManyOpen));
 }
 
 #[test]
@@ -349,11 +264,7 @@ fn tells_the_acknowledgement_of_our_message_once() {
     let sent = bench.publish(AtLeastOnce);
     assert_eq!(bench.written(), b"\x32\x14\x00\x09to/device\x00\x01payload");
     assert_eq!(bench.receive(&puback(sent.value())), Ok(vec![Told::Acked(1)]));
-    assert_eq!(
-        bench.receive(&puback(sent.value())),
-        Ok(vec![]),
-        "the second is late, not wrong"
-    );
+    assert_eq!(bench.receive(&puback(sent.value())), Ok(vec![]), "the second is late, not wrong");
     assert_eq!(bench.publish(AtLeastOnce), id(2));
 }
 
@@ -381,10 +292,7 @@ fn refuses_an_acknowledgement_of_another_kind_than_the_message_has() {
         let mut bench = Bench::live();
         bench.publish(qos);
         bench.written();
-        assert_eq!(
-            bench.receive(&came),
-            Err(Violation::AcknowledgementMismatch(kind))
-        );
+        assert_eq!(bench.receive(&came), Err(Violation::AcknowledgementMismatch(kind)));
         assert!(bench.out.is_empty());
     }
 }
@@ -410,14 +318,8 @@ fn sends_one_message_at_a_time_and_none_while_an_acknowledgement_is_owed() {
     bench.receive(&puback(1)).unwrap();
     let receipt = bench.receive(&publish(AtLeastOnce, 1)).unwrap()[0].receipt();
     assert!(!bench.session.may_publish());
-    assert_eq!(
-        bench.session.publish(&["t"], &[], ExactlyOnce, &mut bench.out),
-        Err(Misuse::Busy)
-    );
-    assert_eq!(
-        bench.session.publish(&["t"], &[], AtMostOnce, &mut bench.out),
-        Ok(None)
-    );
+    assert_eq!(bench.session.publish(&["t"], &[], ExactlyOnce, &mut bench.out), Err(Misuse::Busy));
+    assert_eq!(bench.session.publish(&["t"], &[], AtMostOnce, &mut bench.out), Ok(None));
     bench.acknowledge(receipt);
     assert!(bench.session.may_publish());
 }
@@ -445,10 +347,7 @@ fn a_forgotten_message_makes_room_but_keeps_its_id_until_the_late_acknowledgemen
         bench.out.clear();
     }
     assert_eq!(bench.publish(AtLeastOnce), id(2), "1 is skipped");
-    assert_eq!(
-        bench.receive(&[puback(1), puback(2)].concat()),
-        Ok(vec![Told::Acked(2)])
-    );
+    assert_eq!(bench.receive(&[puback(1), puback(2)].concat()), Ok(vec![Told::Acked(2)]));
 }
 
 #[test]
