@@ -26,8 +26,8 @@
 //!     | DISCONNECT --------------->| Event::Disconnect --------->|
 //! ```
 //!
-//! The states are drawn in `session`. A broken rule is a [`Violation`], which names the clause; the session is over then
-//! and has already written the CONNACK that two of the rules ask for, so all that is left is to flush and to close.
+//! The states are drawn in `session`. A broken rule is a [`Violation`], which names the clause; the session is over
+//! then and has already written the CONNACK that two of the rules ask for, so all that is left is to flush and close.
 //!
 //! # What the tenant must do
 //!

@@ -75,7 +75,10 @@ proptest! {
                     }
                     let told = bench.receive(&publish(qos, number)).unwrap();
                     prop_assert_eq!(told.len(), 1);
-                    let ack = if qos == QoS::ExactlyOnce { Packet::PubRec(id(number)) } else { Packet::PubAck(id(number)) };
+                    let ack = match qos {
+                        QoS::ExactlyOnce => Packet::PubRec(id(number)),
+                        QoS::AtLeastOnce | QoS::AtMostOnce => Packet::PubAck(id(number)),
+                    };
                     arrivals.all.push((ack, told[0].receipt(), false));
                 }
                 Owing::Spoken(index) => {
