@@ -9,7 +9,7 @@
 
 use core::cmp::Ordering;
 
-use super::raw::{finish, is_escaped, utf8};
+use super::raw::{finish, utf8};
 use super::{Kind, Malformed, Raw, scan, text};
 use crate::limits::{JSON_KEYS_MAX, JSON_NUMBER_BYTES_MAX};
 
@@ -38,7 +38,7 @@ pub(super) fn members_of<'a, const N: usize>(
 ) -> Result<[Option<Raw<'a>>; N], Malformed> {
     let mut found = [None; N];
     let mut walk = Walk::enter(text)?;
-    let mut strangers = [""; STRANGERS_FEW];
+    let mut strangers = [Key::default(); STRANGERS_FEW];
     let mut count = 0;
     while let Some((key, value)) = walk.member()? {
         if settle(&names, &mut found, key, value)? {
@@ -48,7 +48,7 @@ pub(super) fn members_of<'a, const N: usize>(
             many(&mut walk, &names, &mut found, &strangers, key)?;
             break;
         };
-        if before.iter().any(|other| same(key, other)) {
+        if before.iter().any(|other| key.same(other)) {
             return Err(Malformed::DuplicateKey);
         }
         *free = key;
@@ -63,27 +63,25 @@ fn many<'a>(
     walk: &mut Walk<'a>,
     names: &[&str],
     found: &mut [Option<Raw<'a>>],
-    few: &[&'a str; STRANGERS_FEW],
-    one_more: &'a str,
+    few: &[Key<'a>; STRANGERS_FEW],
+    one_more: Key<'a>,
 ) -> Result<(), Malformed> {
-    let mut strangers = [""; JSON_KEYS_MAX];
-    let mut free = strangers.iter_mut();
-    for (slot, &key) in free.by_ref().zip(few) {
-        *slot = key;
-    }
-    let mut count = few.len();
-    let mut stranger = Some(one_more);
-    loop {
-        if let Some(key) = stranger {
-            *free.next().ok_or(Malformed::TooManyKeys)? = key;
-            count += 1;
+    let mut strangers = [Key::default(); JSON_KEYS_MAX];
+    let mut count = 0;
+    let mut keep = |key| {
+        *strangers.get_mut(count).ok_or(Malformed::TooManyKeys)? = key;
+        count += 1;
+        Ok(())
+    };
+    few.iter().chain([&one_more]).try_for_each(|&key| keep(key))?;
+    while let Some((key, value)) = walk.member()? {
+        if !settle(names, found, key, value)? {
+            keep(key)?;
         }
-        let Some((key, value)) = walk.member()? else { break };
-        stranger = (!settle(names, found, key, value)?).then_some(key);
     }
     let strangers = strangers.get_mut(..count).unwrap_or_default();
-    strangers.sort_unstable_by(|one, other| order(one, other));
-    if strangers.array_windows().any(|[one, next]| same(one, next)) {
+    strangers.sort_unstable_by(Key::order);
+    if strangers.array_windows().any(|[one, next]| one.same(next)) {
         return Err(Malformed::DuplicateKey);
     }
     Ok(())
@@ -94,14 +92,14 @@ fn many<'a>(
 fn settle<'a>(
     names: &[&str],
     found: &mut [Option<Raw<'a>>],
-    key: &str,
+    key: Key<'a>,
     value: Raw<'a>,
 ) -> Result<bool, Malformed> {
-    if value.kind() == Kind::Number && value.as_bytes().len() > JSON_NUMBER_BYTES_MAX {
+    if value.as_bytes().len() > JSON_NUMBER_BYTES_MAX && value.kind() == Kind::Number {
         return Err(Malformed::NumberTooLong);
     }
     for (name, slot) in names.iter().zip(found) {
-        if is_name(key, name) {
+        if key.is(name) {
             return match slot.replace(value) {
                 None => Ok(true),
                 Some(_) => Err(Malformed::DuplicateKey),
@@ -111,34 +109,42 @@ fn settle<'a>(
     Ok(false)
 }
 
-/// Whether a key as spelled in the document stands for this name.
-#[inline(always)]
-fn is_name(key: &str, name: &str) -> bool {
-    if is_escaped(key) {
-        text::unescaped(key).eq(name.chars())
-    } else {
-        key == name
+/// A member's name as the document spells it.
+#[derive(Clone, Copy, Default)]
+struct Key<'a> {
+    /// What stands between the quotation marks.
+    inner: &'a str,
+    escaped: bool,
+}
+
+impl Key<'_> {
+    /// Whether the key stands for this name.
+    #[inline(always)]
+    fn is(&self, name: &str) -> bool {
+        if self.escaped { text::unescaped(self.inner).eq(name.chars()) } else { self.inner == name }
     }
-}
 
-/// Whether two keys as spelled in the document stand for the same name.
-fn same(one: &str, other: &str) -> bool {
-    one == other || order(one, other).is_eq()
-}
+    /// The order of the names that two keys stand for.
+    #[inline]
+    fn order(&self, other: &Key<'_>) -> Ordering {
+        if self.escaped || other.escaped {
+            text::unescaped(self.inner).cmp(text::unescaped(other.inner))
+        } else {
+            self.inner.cmp(other.inner)
+        }
+    }
 
-/// The order of the names that two keys stand for.
-fn order(one: &str, other: &str) -> Ordering {
-    if is_escaped(one) || is_escaped(other) {
-        text::unescaped(one).cmp(text::unescaped(other))
-    } else {
-        one.cmp(other)
+    /// Whether two keys stand for the same name.
+    #[inline]
+    fn same(&self, other: &Key<'_>) -> bool {
+        if self.escaped || other.escaped { self.order(other).is_eq() } else { self.inner == other.inner }
     }
 }
 
 /// A walk over the members of the document's object.
 struct Walk<'a> {
     text: &'a str,
-    /// Where the next member's name begins; `None` behind the last.
+    /// Where the next member begins or the white space before it; `None` behind the last.
     next: Option<usize>,
     count: usize,
 }
@@ -147,49 +153,49 @@ impl<'a> Walk<'a> {
     /// Steps over the opening brace.
     fn enter(text: &'a str) -> Result<Self, Malformed> {
         let bytes = text.as_bytes();
-        let at = scan::blank(bytes, 0);
-        match bytes.get(at) {
-            Some(b'{') => {}
-            Some(_) => return Err(Malformed::NotAnObject),
-            None => return Err(Malformed::Truncated),
+        let (at, byte) = scan::token(bytes, 0);
+        if byte != b'{' {
+            let nothing = at == bytes.len();
+            return Err(if nothing { Malformed::Truncated } else { Malformed::NotAnObject });
         }
-        let at = scan::blank(bytes, at + 1);
-        let mut walk = Self {
-            text,
-            next: Some(at),
-            count: 0,
-        };
-        if bytes.get(at) == Some(&b'}') {
+        let (at, byte) = scan::token(bytes, at + 1);
+        let mut walk = Self { text, next: Some(at), count: 0 };
+        if byte == b'}' {
             walk.leave(at + 1)?;
         }
         Ok(walk)
     }
 
-    /// The next member: its name as spelled, without the quotation marks, and its value.
+    /// The next member.
     #[inline(always)]
-    fn member(&mut self) -> Result<Option<(&'a str, Raw<'a>)>, Malformed> {
+    fn member(&mut self) -> Result<Option<(Key<'a>, Raw<'a>)>, Malformed> {
         let Some(at) = self.next else { return Ok(None) };
         if self.count == JSON_KEYS_MAX {
             return Err(Malformed::TooManyKeys);
         }
         self.count += 1;
         let bytes = self.text.as_bytes();
-        let key_end = match bytes.get(at) {
-            Some(b'"') => scan::string(bytes, at + 1)?,
-            Some(_) => return Err(Malformed::Unexpected),
-            None => return Err(Malformed::Truncated),
-        };
-        let key = self.text.get(at + 1..key_end - 1).unwrap_or_default();
-        let start = scan::colon(bytes, key_end)?;
+        let (key, behind) = self.key(at)?;
+        let start = scan::blank(bytes, scan::expect(bytes, behind, b':')?);
         let end = scan::value(bytes, start)?;
-        let behind = scan::blank(bytes, end);
-        match bytes.get(behind) {
-            Some(b',') => self.next = Some(scan::blank(bytes, behind + 1)),
-            Some(b'}') => self.leave(behind + 1)?,
-            Some(_) => return Err(Malformed::Unexpected),
-            None => return Err(Malformed::Truncated),
+        match scan::token(bytes, end) {
+            (at, b',') => self.next = Some(at + 1),
+            (at, b'}') => self.leave(at + 1)?,
+            (at, _) => return Err(scan::unexpected(bytes, at)),
         }
         Ok(Some((key, Raw::new(self.text, start, end))))
+    }
+
+    /// The name that begins here, and the place behind it.
+    #[inline(always)]
+    fn key(&self, at: usize) -> Result<(Key<'a>, usize), Malformed> {
+        let bytes = self.text.as_bytes();
+        let from = scan::expect(bytes, at, b'"')?;
+        let stop = scan::plain(bytes, from);
+        let escaped = bytes.get(stop) != Some(&b'"');
+        let behind = if escaped { scan::escaped(bytes, stop)? } else { stop + 1 };
+        let inner = self.text.get(from..behind - 1).unwrap_or_default();
+        Ok((Key { inner, escaped }, behind))
     }
 
     /// Steps behind the closing brace, where the document must end.

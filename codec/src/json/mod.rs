@@ -27,6 +27,7 @@ mod members;
 mod raw;
 mod scan;
 mod text;
+mod word;
 
 use core::fmt;
 

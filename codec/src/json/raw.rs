@@ -63,11 +63,7 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
 
 /// Checks that nothing but white space follows.
 pub(super) fn finish(bytes: &[u8], at: usize) -> Result<(), Malformed> {
-    if scan::blank(bytes, at) == bytes.len() {
-        Ok(())
-    } else {
-        Err(Malformed::Surplus)
-    }
+    if scan::blank(bytes, at) == bytes.len() { Ok(()) } else { Err(Malformed::Surplus) }
 }
 
 impl<'a> Raw<'a> {
@@ -77,9 +73,7 @@ impl<'a> Raw<'a> {
         debug_assert!(start < end);
         let text = text.get(start..end);
         debug_assert!(text.is_some(), "the scanner stops at ASCII only");
-        Self {
-            text: text.unwrap_or("null"),
-        }
+        Self { text: text.unwrap_or("null") }
     }
 
     /// The value as the peer spelled it.
@@ -164,10 +158,7 @@ impl<'a> Raw<'a> {
             Kind::Array => Some(1),
             Kind::Null | Kind::Bool | Kind::Number | Kind::String | Kind::Object => None,
         };
-        Elements {
-            text: self.text,
-            rest,
-        }
+        Elements { text: self.text, rest }
     }
 
     /// The named members of an object, under the rules of [`members`](super::members()).
@@ -201,15 +192,15 @@ impl<'a> Iterator for Elements<'a> {
 
     fn next(&mut self) -> Option<Raw<'a>> {
         let bytes = self.text.as_bytes();
-        let start = scan::blank(bytes, self.rest.take()?);
-        if bytes.get(start) == Some(&b']') {
+        let (start, byte) = scan::token(bytes, self.rest.take()?);
+        if byte == b']' {
             return None;
         }
-        let end = scan::value(bytes, start).ok();
-        debug_assert!(end.is_some(), "the array was validated");
-        let end = end?;
-        let behind = scan::blank(bytes, end);
-        self.rest = (bytes.get(behind) == Some(&b',')).then_some(behind + 1);
+        let end = scan::value(bytes, start);
+        debug_assert!(end.is_ok(), "the array was validated");
+        let end = end.ok()?;
+        let (behind, byte) = scan::token(bytes, end);
+        self.rest = (byte == b',').then_some(behind + 1);
         Some(Raw::new(self.text, start, end))
     }
 }

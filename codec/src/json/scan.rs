@@ -5,17 +5,68 @@
 //! here. Nothing is kept, copied or unescaped; nesting is a counter and one bit a level, never a recursion.
 //!
 //! ```text
-//!              +--------- ',' (in an object: key ':') -------+
-//!              v                                             |
-//!   start -> VALUE -- string, number, literal, {} [] ----> ENDED -- '}' ']' --+
-//!              ^  |                                         ^ |               |
-//!              +--+ '[' or '{' key ':'                      +-|---------------+
-//!                                                             v  nothing is open
-//!                                                            done
+//!             +--------- ',' (in an object: name ':') ------+
+//!             v                                             |
+//!  start -> VALUE -- string, number, literal, {} [] ----> ENDED -- '}' ']' --+
+//!             ^  |                                         ^ |               |
+//!             +--+ '[' or '{' name ':'                     +-|---------------+
+//!                                                            v nothing is open
+//!                                                           done
 //! ```
 
 use super::Malformed;
+use super::word::{self, first_mark, stops};
 use crate::limits::JSON_DEPTH_MAX;
+
+/// Stands behind the last byte: no token is spelled so.
+const END: u8 = 0;
+
+#[inline(always)]
+fn peek(bytes: &[u8], at: usize) -> u8 {
+    match bytes.get(at) {
+        Some(&byte) => byte,
+        None => END,
+    }
+}
+
+/// Walks over white space: space, tab, line feed and carriage return, and nothing else (RFC 8259, 2).
+#[inline(always)]
+pub(super) fn blank(bytes: &[u8], mut at: usize) -> usize {
+    while is_blank(peek(bytes, at)) {
+        at += 1;
+    }
+    at
+}
+
+#[inline(always)]
+fn is_blank(byte: u8) -> bool {
+    byte <= b' ' && matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// The next token behind white space: its place and its first byte.
+#[inline(always)]
+pub(super) fn token(bytes: &[u8], at: usize) -> (usize, u8) {
+    let at = blank(bytes, at);
+    (at, peek(bytes, at))
+}
+
+/// Walks over this byte, which may stand behind white space.
+#[inline(always)]
+pub(super) fn expect(bytes: &[u8], mut at: usize, byte: u8) -> Result<usize, Malformed> {
+    if peek(bytes, at) != byte {
+        at = blank(bytes, at);
+        if peek(bytes, at) != byte {
+            return Err(unexpected(bytes, at));
+        }
+    }
+    Ok(at + 1)
+}
+
+/// Names the error where nothing fits.
+#[cold]
+pub(super) fn unexpected(bytes: &[u8], at: usize) -> Malformed {
+    if at < bytes.len() { Malformed::Unexpected } else { Malformed::Truncated }
+}
 
 /// The containers that are open around the place we are at: how many, and which of them are objects.
 #[derive(Default)]
@@ -23,66 +74,72 @@ struct Open {
     depth: u32,
     /// One bit a level, the innermost lowest; set for an object.
     objects: u64,
+    /// What closes the innermost.
+    closer: u8,
 }
 
 const _: () = assert!(JSON_DEPTH_MAX <= u64::BITS);
 
 impl Open {
-    #[inline]
-    fn push(&mut self, object: bool) -> Result<(), Malformed> {
+    #[inline(always)]
+    fn push(&mut self, closer: u8) -> Result<(), Malformed> {
         if self.depth == JSON_DEPTH_MAX {
             return Err(Malformed::TooDeep);
         }
         self.depth += 1;
-        self.objects = (self.objects << 1) | u64::from(object);
+        self.objects = (self.objects << 1) | u64::from(closer == b'}');
+        self.closer = closer;
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn pop(&mut self) {
         debug_assert!(self.depth > 0);
         self.depth -= 1;
         self.objects >>= 1;
-    }
-
-    #[inline]
-    fn is_object(&self) -> bool {
-        self.objects & 1 == 1
+        self.closer = if self.objects & 1 == 1 { b'}' } else { b']' };
     }
 }
 
 /// Walks over one value, whatever is nested in it, from its first byte.
-pub(super) fn value(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
+pub(super) fn value(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
+    match peek(bytes, at) {
+        b'{' | b'[' => container(bytes, at),
+        b'"' => string(bytes, at + 1),
+        b'0'..=b'9' => number(bytes, at),
+        byte => rarer(bytes, at, byte),
+    }
+}
+
+/// Walks over an array or object from its bracket.
+fn container(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
     let mut open = Open::default();
     loop {
-        at = match bytes.get(at) {
-            Some(b'"') => string(bytes, at + 1)?,
-            Some(b'-' | b'0'..=b'9') => number(bytes, at)?,
-            Some(b'{') => {
-                open.push(true)?;
+        // The order is that of frequency, and the blank that many writers put before a value costs no test of its own.
+        match peek(bytes, at) {
+            b'"' => at = string(bytes, at + 1)?,
+            b'0'..=b'9' => at = number(bytes, at)?,
+            b'{' => {
+                open.push(b'}')?;
                 at = blank(bytes, at + 1);
-                if bytes.get(at) != Some(&b'}') {
-                    at = key(bytes, at)?;
+                if peek(bytes, at) != b'}' {
+                    at = name(bytes, at)?;
                     continue;
                 }
-                open.pop();
-                at + 1
             }
-            Some(b'[') => {
-                open.push(false)?;
+            b'[' => {
+                open.push(b']')?;
                 at = blank(bytes, at + 1);
-                if bytes.get(at) != Some(&b']') {
+                if peek(bytes, at) != b']' {
                     continue;
                 }
-                open.pop();
-                at + 1
             }
-            Some(b't') => literal(bytes, at, b"true")?,
-            Some(b'f') => literal(bytes, at, b"false")?,
-            Some(b'n') => literal(bytes, at, b"null")?,
-            Some(_) => return Err(Malformed::Unexpected),
-            None => return Err(Malformed::Truncated),
-        };
+            byte if is_blank(byte) => {
+                at += 1;
+                continue;
+            }
+            byte => at = rarer(bytes, at, byte)?,
+        }
         at = match ended(bytes, at, &mut open)? {
             Next::Value(at) => at,
             Next::Nothing(at) => return Ok(at),
@@ -90,63 +147,53 @@ pub(super) fn value(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
     }
 }
 
-/// What follows a value that has ended.
+/// What follows a value.
 enum Next {
-    /// Another value, which begins here.
+    /// A comma, and with it another value of the same container; in an object its name was walked over.
     Value(usize),
-    /// Nothing that belongs to the outermost value, which ended here.
+    /// Nothing that belongs to the outermost container: it has ended here.
     Nothing(usize),
 }
 
-/// Walks from behind a value over the brackets that close with it, up to the next value of the container around it.
+/// Walks from behind a value over the brackets that close with it.
 #[inline(always)]
 fn ended(bytes: &[u8], mut at: usize, open: &mut Open) -> Result<Next, Malformed> {
-    while open.depth > 0 {
-        at = blank(bytes, at);
-        match bytes.get(at) {
-            Some(b',') if open.is_object() => return Ok(Next::Value(key(bytes, blank(bytes, at + 1))?)),
-            Some(b',') => return Ok(Next::Value(blank(bytes, at + 1))),
-            Some(b'}') if open.is_object() => open.pop(),
-            Some(b']') if !open.is_object() => open.pop(),
-            Some(_) => return Err(Malformed::Unexpected),
-            None => return Err(Malformed::Truncated),
+    loop {
+        let byte = peek(bytes, at);
+        at += 1;
+        if byte == b',' {
+            return Ok(Next::Value(if open.closer == b'}' { name(bytes, at)? } else { at }));
+        } else if byte == open.closer {
+            open.pop();
+            if open.depth == 0 {
+                return Ok(Next::Nothing(at));
+            }
+        } else if !is_blank(byte) {
+            return Err(unexpected(bytes, at - 1));
         }
-        at += 1;
     }
-    Ok(Next::Nothing(at))
 }
 
-/// Walks over a member's name and its colon to the first byte of its value.
+/// Walks over a member's name and its colon.
 #[inline(always)]
-fn key(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
-    match bytes.get(at) {
-        Some(b'"') => colon(bytes, string(bytes, at + 1)?),
-        Some(_) => Err(Malformed::Unexpected),
-        None => Err(Malformed::Truncated),
-    }
+fn name(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
+    let inside = expect(bytes, at, b'"')?;
+    expect(bytes, string(bytes, inside)?, b':')
 }
 
-/// Walks over the colon behind a member's name, and the blanks around it.
+/// Walks over a negative number or a literal.
 #[inline(always)]
-pub(super) fn colon(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
-    let at = blank(bytes, at);
-    match bytes.get(at) {
-        Some(b':') => Ok(blank(bytes, at + 1)),
-        Some(_) => Err(Malformed::Unexpected),
-        None => Err(Malformed::Truncated),
+fn rarer(bytes: &[u8], at: usize, byte: u8) -> Result<usize, Malformed> {
+    match byte {
+        b'-' => number(bytes, at + 1),
+        b't' => literal(bytes, at, b"true"),
+        b'f' => literal(bytes, at, b"false"),
+        b'n' => literal(bytes, at, b"null"),
+        _ => Err(unexpected(bytes, at)),
     }
 }
 
-/// Walks over white space (RFC 8259, 2: space, tab, line feed, carriage return and nothing else).
 #[inline(always)]
-pub(super) fn blank(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(at) {
-        at += 1;
-    }
-    at
-}
-
-#[inline]
 fn literal(bytes: &[u8], at: usize, word: &[u8]) -> Result<usize, Malformed> {
     let rest = bytes.get(at..).unwrap_or_default();
     if rest.starts_with(word) {
@@ -158,23 +205,20 @@ fn literal(bytes: &[u8], at: usize, word: &[u8]) -> Result<usize, Malformed> {
     }
 }
 
-/// Walks over a number: `[ "-" ] int [ "." digits ] [ ( "e" / "E" ) [ "-" / "+" ] digits ]` (RFC 8259, 6).
+/// Walks over a number from behind its minus: `int [ "." digits ] [ ( "e" / "E" ) [ "-" / "+" ] digits ]`
+/// (RFC 8259, 6).
 #[inline(always)]
-fn number(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
-    if bytes.get(at) == Some(&b'-') {
-        at += 1;
-    }
-    let whole = at;
-    at = digits(bytes, at)?;
-    if bytes.get(whole) == Some(&b'0') && at - whole > 1 {
+fn number(bytes: &[u8], from: usize) -> Result<usize, Malformed> {
+    let mut at = digits(bytes, from)?;
+    if at > from + 1 && peek(bytes, from) == b'0' {
         return Err(Malformed::Number);
     }
-    if bytes.get(at) == Some(&b'.') {
+    if peek(bytes, at) == b'.' {
         at = digits(bytes, at + 1)?;
     }
-    if let Some(b'e' | b'E') = bytes.get(at) {
+    if let b'e' | b'E' = peek(bytes, at) {
         at += 1;
-        if let Some(b'-' | b'+') = bytes.get(at) {
+        if let b'-' | b'+' = peek(bytes, at) {
             at += 1;
         }
         at = digits(bytes, at)?;
@@ -186,7 +230,7 @@ fn number(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
 #[inline(always)]
 fn digits(bytes: &[u8], from: usize) -> Result<usize, Malformed> {
     let mut at = from;
-    while let Some(b'0'..=b'9') = bytes.get(at) {
+    while peek(bytes, at).is_ascii_digit() {
         at += 1;
     }
     if at > from {
@@ -202,41 +246,37 @@ fn digits(bytes: &[u8], from: usize) -> Result<usize, Malformed> {
 #[inline(always)]
 pub(super) fn string(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
     let stop = plain(bytes, at);
-    match bytes.get(stop) {
-        Some(b'"') => Ok(stop + 1),
-        _ => uncommon(bytes, stop),
-    }
+    if peek(bytes, stop) == b'"' { Ok(stop + 1) } else { escaped(bytes, stop) }
 }
 
 /// The rest of a string from the first byte that is neither plain nor the closing quotation mark.
-fn uncommon(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
+pub(super) fn escaped(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
     loop {
         match bytes.get(at) {
             Some(b'"') => return Ok(at + 1),
-            Some(b'\\') => at = escape(bytes, at + 1)?,
+            Some(b'\\') => at = plain(bytes, escape(bytes, at + 1)?),
             Some(_) => return Err(Malformed::ControlCharacter),
             None => return Err(Malformed::Truncated),
         }
-        at = plain(bytes, at);
     }
 }
-
-/// Bytes that are looked at together once a string has shown to be long.
-const BLOCK_BYTES: usize = 32;
 
 /// Walks over bytes that stand for themselves, to the first quotation mark, reverse solidus or control character.
 #[inline(always)]
 pub(super) fn plain(bytes: &[u8], mut at: usize) -> usize {
-    // Most names and short strings end within two words; only behind them are blocks worth their set-up.
+    // Most strings end within two words; only behind them are blocks worth their set-up.
     for _ in 0..2 {
-        match word(bytes, at).map(stops) {
-            Some(0) => at += 8,
-            Some(stops) => return at + first(stops),
-            None => return plain_tail(bytes, at),
+        match word::load(bytes, at).map(stops) {
+            Some(0) => at += word::BYTES,
+            Some(marks) => return at + first_mark(marks),
+            None => break,
         }
     }
     plain_long(bytes, at)
 }
+
+/// Bytes that are looked at together once a string has shown to be long.
+const BLOCK_BYTES: usize = 32;
 
 fn plain_long(bytes: &[u8], mut at: usize) -> usize {
     while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK_BYTES>()) {
@@ -246,17 +286,12 @@ fn plain_long(bytes: &[u8], mut at: usize) -> usize {
         }
         at += BLOCK_BYTES;
     }
-    while let Some(word) = word(bytes, at) {
-        match stops(word) {
-            0 => at += 8,
-            stops => return at + first(stops),
+    while let Some(marks) = word::load(bytes, at).map(stops) {
+        if marks != 0 {
+            return at + first_mark(marks);
         }
+        at += word::BYTES;
     }
-    plain_tail(bytes, at)
-}
-
-#[inline]
-fn plain_tail(bytes: &[u8], mut at: usize) -> usize {
     while let Some(&byte) = bytes.get(at)
         && !is_stop(byte)
     {
@@ -270,38 +305,8 @@ fn is_stop(byte: u8) -> bool {
     byte < b' ' || byte == b'"' || byte == b'\\'
 }
 
-#[inline(always)]
-fn word(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes
-        .get(at..)?
-        .first_chunk::<8>()
-        .map(|chunk| u64::from_le_bytes(*chunk))
-}
-
-const LOW_BITS: u64 = u64::MAX / 0xFF;
-const HIGH_BITS: u64 = LOW_BITS << 7;
-
-/// Marks the bytes of a word at which a plain run stops, each by its highest bit.
-///
-/// Subtracting borrows from the byte above where one is found, so marks above the lowest may be false; the lowest is
-/// always right, and zero means that there is none.
-#[inline(always)]
-fn stops(word: u64) -> u64 {
-    let quote = word ^ (LOW_BITS * b'"' as u64);
-    let solidus = word ^ (LOW_BITS * b'\\' as u64);
-    let control = word.wrapping_sub(LOW_BITS * b' ' as u64);
-    let quote = quote.wrapping_sub(LOW_BITS) & !quote;
-    let solidus = solidus.wrapping_sub(LOW_BITS) & !solidus;
-    (quote | solidus | (control & !word)) & HIGH_BITS
-}
-
-/// The place within a word of the lowest mark.
-#[inline(always)]
-fn first(stops: u64) -> usize {
-    (stops.trailing_zeros() / 8) as usize
-}
-
 /// Walks over an escape from behind its reverse solidus.
+#[inline(always)]
 fn escape(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
     match bytes.get(at) {
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 1),
@@ -317,28 +322,28 @@ fn escape(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
 
 /// Walks over the escape that must follow the one of a high surrogate.
 fn low_surrogate(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
-    match (bytes.get(at), bytes.get(at + 1)) {
-        (Some(b'\\'), Some(b'u')) => match hex4(bytes, at + 2)? {
+    match bytes.get(at..).unwrap_or_default() {
+        [b'\\', b'u', ..] => match hex4(bytes, at + 2)? {
             0xDC00..=0xDFFF => Ok(at + 6),
             _ => Err(Malformed::LoneSurrogate),
         },
-        (None, _) | (Some(b'\\'), None) => Err(Malformed::Truncated),
-        (Some(_), _) => Err(Malformed::LoneSurrogate),
+        [] | [b'\\'] => Err(Malformed::Truncated),
+        [_, ..] => Err(Malformed::LoneSurrogate),
     }
 }
 
 /// Reads four hexadecimal digits.
+#[inline(always)]
 pub(super) fn hex4(bytes: &[u8], at: usize) -> Result<u16, Malformed> {
-    let mut number = 0;
-    for place in at..at + 4 {
-        let digit = match bytes.get(place) {
-            Some(digit @ b'0'..=b'9') => digit - b'0',
-            Some(digit @ b'a'..=b'f') => digit - b'a' + 10,
-            Some(digit @ b'A'..=b'F') => digit - b'A' + 10,
-            Some(_) => return Err(Malformed::Escape),
-            None => return Err(Malformed::Truncated),
-        };
-        number = number << 4 | u16::from(digit);
+    let rest = bytes.get(at..).unwrap_or_default();
+    let Some(digits) = rest.first_chunk::<4>() else {
+        let cut = rest.iter().all(u8::is_ascii_hexdigit);
+        return Err(if cut { Malformed::Truncated } else { Malformed::Escape });
+    };
+    let [a, b, c, d] = digits.map(|digit| u16::from(word::hex_digit(digit)));
+    // A digit is below 16; whatever is none has a higher bit.
+    if a | b | c | d > 0xF {
+        return Err(Malformed::Escape);
     }
-    Ok(number)
+    Ok(a << 12 | b << 8 | c << 4 | d)
 }
