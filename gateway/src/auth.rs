@@ -15,7 +15,7 @@ mod operations;
 mod secret;
 mod watch;
 
-pub use agent::{Agent, InFlight, RetryAfterMs};
+pub use agent::{Agent, InFlight, OpenStream, RetryAfterMs};
 pub use digest::Digest;
 pub use grant::{DevicePattern, Grant};
 pub use keys::{Keys, KeysError};

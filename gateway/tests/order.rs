@@ -28,7 +28,7 @@ fn commands_and_triggers_keep_their_order_over_cut_connections() {
     for cores in [1, 3] {
         let gateway = Gateway::start(
             cores,
-            "triggers_per_second_per_agent = 1000000\ntakeovers_max = 1000000\nevents_kept_per_agent = 100000",
+            "triggers_per_second_per_agent = 1000000\nevents_kept_per_agent = 100000",
         );
         let key = gateway.add_key("alpha", "commands,triggers");
         let alpha = Agent::new(gateway.http, "alpha", &gateway.add_key("alpha", "agent,operator"));

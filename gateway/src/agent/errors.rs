@@ -44,6 +44,8 @@ pub enum ApiError {
     DeviceBusy,
     /// The agent has too many commands in flight.
     TooManyCommands,
+    /// The agent has too many event streams open.
+    TooManyStreams,
     /// The request wants a thing queued that cannot be.
     QueueingNotPossible,
     /// The gateway is stopping.
@@ -109,6 +111,8 @@ table! {
         "Wait for earlier commands to settle."
     TooManyCommands "too-many-commands" 429 true "The agent has too many commands in flight."
         "Wait for earlier commands to settle."
+    TooManyStreams "too-many-streams" 429 true "The agent has too many event streams open."
+        "Close one, or read with fewer."
     QueueingNotPossible "queueing-not-possible" 409 false "The command cannot be queued for a device that is away."
         "Send it when the device is online."
     ShuttingDown "shutting-down" 503 true "The gateway is stopping."

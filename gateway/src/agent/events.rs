@@ -9,9 +9,9 @@
 //!   Fetched      ---> written; room left? -> Fetch(next)   choked? -> wait for drained -> Fetch(next)
 //! ```
 
+use super::errors::{ApiError, Problem};
 use super::http::{Caller, Waits};
-use crate::auth::Agent;
-use crate::auth::Grant;
+use crate::auth::{Agent, Grant, OpenStream};
 use crate::command::id::read_hex;
 use crate::mail::Mail;
 use crate::shard::{Cx, Shard};
@@ -32,8 +32,8 @@ const FETCH_BYTES_MAX: u32 = 256 * 1024;
 /// A stream.
 #[derive(Debug)]
 pub struct Stream {
-    /// Whose events.
-    pub agent: Arc<Agent>,
+    /// Whose events: the agent's place for this stream.
+    pub place: OpenStream,
     /// The key it was opened with; when that is revoked the stream ends.
     pub grant: Arc<Grant>,
     /// What comes next.
@@ -76,6 +76,9 @@ impl Shard {
             return self.bad_parameter(cx, conn, "the cursor is not one that this gateway gave");
         };
         let Some(grant) = caller.grant.clone() else { return };
+        let Some(place) = agent.try_open_stream(self.facts.limits.event_streams_per_agent) else {
+            return self.problem(cx, conn, ApiError::TooManyStreams, &Problem::default());
+        };
         let comment_at = cx.now() + self.comment_every();
         let (Some(peer), Some(out)) = (self.peers.http_mut(conn), cx.out_urgent(conn)) else { return };
         peer.session.begin_stream(200, "text/event-stream", &[("X-Accel-Buffering", "no")], out);
@@ -86,7 +89,7 @@ impl Shard {
                 After::Cursor(0)
             }
         };
-        let stream = Stream { agent: agent.clone(), grant, next, fetching: false, comment_at };
+        let stream = Stream { place, grant, next, fetching: false, comment_at };
         peer.waits = Waits::Stream(Box::new(stream));
         self.fetch(cx, conn);
     }
@@ -118,7 +121,7 @@ impl Shard {
         let fetch = ToStore::Fetch {
             core: cx.core(),
             reader: conn,
-            agent: stream.agent.name_shared().clone(),
+            agent: stream.place.agent().name_shared().clone(),
             after: stream.next,
             events_max: FETCH_EVENTS_MAX,
             bytes_max: FETCH_BYTES_MAX,
@@ -176,7 +179,7 @@ impl Shard {
     /// The stream's connection ended.
     pub(crate) fn close_stream(&mut self, cx: &mut Cx<'_>, conn: Key, stream: &Stream) {
         if stream.fetching {
-            let agent = stream.agent.name_shared().clone();
+            let agent = stream.place.agent().name_shared().clone();
             let unfetch = ToStore::Unfetch { core: cx.core(), reader: conn, agent };
             cx.post(self.facts.store, Mail::Store(unfetch));
         }

@@ -1,6 +1,6 @@
-//! An agent's quotas: commands in flight and triggers per second, shared by all cores.
+//! An agent's quotas: commands in flight, event streams and triggers per second, shared by all cores.
 //!
-//! Owns two atomics per agent and nothing else; both are changed without a lock and read without an order between them.
+//! Owns three atomics per agent and nothing else; both are changed without a lock and read without an order between them.
 //! It never waits, never decides how many are allowed (the caller brings the limit), and knows no device.
 
 use std::fmt;
@@ -19,6 +19,7 @@ const _: () = assert!(COUNT_MAX > 1_000_000, "the largest trigger limit must fit
 pub struct Agent {
     name: Arc<str>,
     in_flight: AtomicU32,
+    streams: AtomicU32,
     /// Start of the current window in ms (upper bits) and triggers counted in it (lower bits).
     triggers: AtomicU64,
 }
@@ -27,6 +28,10 @@ pub struct Agent {
 #[must_use = "the place is given back as soon as this is dropped"]
 pub struct InFlight(Arc<Agent>);
 
+/// One event stream's place in its agent's share, given back on drop.
+#[must_use = "the place is given back as soon as this is dropped"]
+pub struct OpenStream(Arc<Agent>);
+
 /// How long to wait, in ms, until a trigger is taken again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RetryAfterMs(pub u64);
@@ -34,7 +39,7 @@ pub struct RetryAfterMs(pub u64);
 impl Agent {
     /// An agent with nothing taken.
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.into(), in_flight: AtomicU32::new(0), triggers: AtomicU64::new(0) }
+        Self { name: name.into(), in_flight: AtomicU32::new(0), streams: AtomicU32::new(0), triggers: AtomicU64::new(0) }
     }
 
     /// The agent's id.
@@ -56,6 +61,12 @@ impl Agent {
     pub fn try_begin_command(self: &Arc<Self>, max: u32) -> Option<InFlight> {
         let taken = self.in_flight.try_update(Relaxed, Relaxed, |taken| (taken < max).then(|| taken + 1));
         taken.ok().map(|_| InFlight(Arc::clone(self)))
+    }
+
+    /// Takes a place for an event stream unless `max` are taken.
+    pub fn try_open_stream(self: &Arc<Self>, max: u32) -> Option<OpenStream> {
+        let taken = self.streams.try_update(Relaxed, Relaxed, |taken| (taken < max).then(|| taken + 1));
+        taken.ok().map(|_| OpenStream(Arc::clone(self)))
     }
 
     /// Counts a trigger unless `per_second` were counted in this second. A second begins with the first trigger after the
@@ -89,6 +100,26 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         let before = self.0.in_flight.fetch_sub(1, Relaxed);
         debug_assert!(before > 0, "a place was given back twice");
+    }
+}
+
+impl OpenStream {
+    /// The agent whose share this is.
+    pub fn agent(&self) -> &Arc<Agent> {
+        &self.0
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let before = self.0.streams.fetch_sub(1, Relaxed);
+        debug_assert!(before > 0, "a place was given back twice");
+    }
+}
+
+impl fmt::Debug for OpenStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OpenStream").field(&self.0.name).finish()
     }
 }
 
@@ -132,6 +163,15 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dropped_stream_gives_its_place_back() {
+        let agent = Arc::new(Agent::new("a"));
+        let stream = agent.try_open_stream(1);
+        assert!(stream.is_some() && agent.try_open_stream(1).is_none());
+        drop(stream);
+        assert!(agent.try_open_stream(1).is_some());
+    }
 
     #[test]
     fn a_dropped_command_gives_its_place_back() {

@@ -87,7 +87,7 @@ enum Step {
 impl Shard {
     /// Bytes of an MQTT connection.
     pub(crate) fn device_speaks(&mut self, cx: &mut Cx<'_>, conn: Key, bytes: &mut [u8]) -> Verdict<Baggage> {
-        let mut input = Input::new(bytes);
+        let (mut input, now) = (Input::new(bytes), cx.now());
         for _ in 0..EVENTS_PER_TURN_MAX {
             if !self.listens(conn) {
                 return Verdict::Pause { consumed: input.taken() };
@@ -95,7 +95,7 @@ impl Shard {
             let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) else {
                 return Verdict::Pause { consumed: input.taken() };
             };
-            let step = match peer.session.next(&mut input, out, cx.now()) {
+            let step = match peer.session.next(&mut input, out, now) {
                 Ok(Some(event)) => self.device_event(cx, conn, event),
                 Ok(None) => return Verdict::Continue { consumed: input.taken() },
                 Err(violation) => {
@@ -117,7 +117,7 @@ impl Shard {
     /// Whether more of a connection's bytes may be looked at now. Not while its manifest is being compiled; and not while
     /// something waits to be said to it that must come behind an acknowledgement it is owed: what waits to be said stops
     /// the listening until it is said, so that a talkative device can still be commanded.
-    fn listens(&mut self, conn: Key) -> bool {
+    pub(crate) fn listens(&mut self, conn: Key) -> bool {
         let Some(peer) = self.peers.mqtt_mut(conn) else { return false };
         if peer.describing || peer.verdict.is_some() {
             return false;

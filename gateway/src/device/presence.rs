@@ -23,6 +23,9 @@ use engine::{Close, Key};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// A deadline that has passed and could not be judged is looked at again after this.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
 impl Shard {
     /// A whole packet came from the device: it lives.
     pub(crate) fn heard(&mut self, cx: &Cx<'_>, device: Key) {
@@ -47,7 +50,7 @@ impl Shard {
                 Some(sweep.map_or(session, |sweep| sweep.min(session)))
             }
         };
-        cx.set_deadline(conn, at);
+        cx.set_deadline(conn, at.map(|at| at.max(cx.now() + LOOK_AGAIN_AFTER)));
     }
 
     /// When the device's heartbeat must be looked at next: never, as long as it has not sent one.
@@ -64,6 +67,10 @@ impl Shard {
     /// The connection's deadline has come: whose was it?
     pub(crate) fn device_due(&mut self, cx: &mut Cx<'_>, conn: Key) {
         let now = cx.now();
+        if !self.listens(conn) || cx.backlog_bytes(conn) > 0 {
+            // Its words may wait unread in the kernel: silence is not its fault. The engine bounds how long it may not read.
+            return;
+        }
         let Some(peer) = self.peers.mqtt_mut(conn) else { return };
         if let Err(violation) = peer.session.handle_timeout(now) {
             tracing::debug!(violation = violation.name(), "an MQTT peer let its time pass");

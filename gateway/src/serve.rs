@@ -1,0 +1,286 @@
+//! Puts the house together and runs it until it is asked to stop.
+//!
+//! Owns the composition: cores with their shards, the store writer and the worker as neighbours, and the control thread that
+//! hears signals and watches the key file. No rule of the product is here.
+//!
+//! ```text
+//!   control (this thread) --Keys, stop--> core 0 .. core N-1  <--mail-->  store writer (N), worker (N+1)
+//! ```
+
+use crate::auth::{Keys, Watch};
+use crate::config::{Config, Protocol};
+use crate::device::manifest::ManifestLimits;
+use crate::device::name::HomeHash;
+use crate::limits::Limits;
+use crate::mail::Mail;
+use crate::notify;
+use crate::shard::{Door, Facts, Shard};
+use crate::store::journal::JournalLimits;
+use crate::store::mail::FromStore;
+use crate::store::writer::{Writer, WriterLimits};
+use crate::worker::Worker;
+use engine::net::Net;
+use engine::start::{Options, Running, Stopper, clerk, start};
+use engine::wiring::{Clerk, Outside};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// What is listened on, once it is.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// Protocol and real address of each listener, in the order of the configuration.
+    pub listeners: Vec<(Protocol, SocketAddr)>,
+}
+
+/// Why the gateway could not run, or not run on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// It could not start.
+    Start(String),
+    /// The store failed; a restart recovers.
+    Store(String),
+}
+
+/// Runs the gateway on the calling thread until SIGTERM or SIGINT and the graceful stop that follows. `ready` is called once,
+/// when every listener accepts. A second signal ends the stop at once; SIGHUP reads the keys again.
+///
+/// # Errors
+///
+/// When the keys cannot be read, an address cannot be bound, or threads cannot be started.
+pub fn serve(config: Config, ready: impl FnOnce(&Bound) + Send + 'static) -> Result<(), Failure> {
+    let failed = |what: &str, why: &dyn std::fmt::Display| Failure::Start(format!("{what}: {why}"));
+    let signals = hear_signals().map_err(|error| failed("signals cannot be heard", &error))?;
+    let mut watch = Watch::new(&config.data_dir);
+    let keys = Keys::load(&config.data_dir, None).map_err(|error| failed("the keys cannot be read", &error))?;
+    let keys = Arc::new(keys);
+    let house = build(&config, &keys).map_err(|error| failed("the gateway cannot listen", &error))?;
+    let protocols = config.listen.iter().map(|listen| listen.protocol);
+    ready(&Bound { listeners: protocols.zip(house.addresses().iter().copied()).collect() });
+    tracing::info!(cores = config.core_count(), "ready");
+    control(&signals, &mut watch, keys, &mut house.outside(), config.core_count());
+    tracing::info!("stopping");
+    notify::stopping();
+    house.stop(Duration::from_millis(config.limits.drain_ms));
+    hurry_on_second_signal(signals, house.stopper());
+    house.join();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn build(config: &Config, keys: &Arc<Keys>) -> std::io::Result<Running<Shard>> {
+    let cores = config.core_count();
+    let addresses = config.listen.iter().map(|listen| listen.address).collect();
+    let mut options = Options::new(cores, addresses);
+    let limits = &config.limits;
+    options.limits.carry_bytes_max = http_limits(limits).request_bytes_max().max(limits.packet_bytes_max()) + 64 * 1024;
+    options.limits.marks.high_bytes = limits.backlog_bytes_max;
+    let mut dice = || -> std::io::Result<u64> {
+        let mut bytes = [0; 8];
+        getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+        Ok(u64::from_le_bytes(bytes))
+    };
+    let seeds = Seeds { home: (dice()?, dice()?), epoch: dice()? as u32 };
+    let doors = config.listen.iter().map(|listen| Door { protocol: listen.protocol, serves: listen.serves });
+    let facts = Arc::new(facts(limits.clone(), doors.collect(), seeds, cores, now()));
+    let (writer, worker) = (writer(limits), Worker::new(manifest_limits(limits)));
+    let clerks =
+        vec![clerk("store", move |clerk| run_writer(clerk, writer)), clerk("worker", move |clerk| run_worker(clerk, &worker))];
+    start(options, clerks, |_core| Shard::new(facts.clone(), keys.clone()))
+}
+
+/// What is drawn once for a process.
+#[derive(Clone, Copy, Debug)]
+pub struct Seeds {
+    /// The key of the home hash.
+    pub home: (u64, u64),
+    /// Part of command ids and cursors.
+    pub epoch: u32,
+}
+
+/// What every shard of a house knows. The store writer and the worker are the neighbours behind the cores, in this order.
+pub fn facts(limits: Limits, doors: Vec<Door>, seeds: Seeds, cores: usize, started_at: Instant) -> Facts {
+    Facts {
+        mqtt: Arc::new(mqtt_limits(&limits)),
+        http: Arc::new(http_limits(&limits)),
+        doors,
+        home: HomeHash::new(seeds.home),
+        started_at,
+        epoch: seeds.epoch,
+        store: cores,
+        worker: cores + 1,
+        limits,
+    }
+}
+
+/// The store writer with these limits.
+pub fn writer(limits: &Limits) -> Writer {
+    let journal = JournalLimits {
+        events_per_agent_max: limits.events_kept_per_agent as usize,
+        bytes_per_agent_max: limits.events_bytes_per_agent,
+        ..JournalLimits::default()
+    };
+    Writer::new(WriterLimits { journal, ..WriterLimits::default() })
+}
+
+/// What a manifest may hold.
+pub fn manifest_limits(limits: &Limits) -> ManifestLimits {
+    ManifestLimits {
+        commands_max: limits.manifest_commands_max as usize,
+        schema_bytes_max: limits.schema_bytes_max,
+        description_chars_max: limits.description_chars_max as usize,
+    }
+}
+
+fn mqtt_limits(limits: &Limits) -> transports::mqtt::Limits {
+    transports::mqtt::Limits {
+        connect_bytes_max: limits.connect_bytes_max,
+        packet_bytes_max: limits.packet_bytes_max(),
+        owed_max: limits.mqtt_owed_max,
+        inflight_max: limits.mqtt_inflight_to_device,
+        qos2_open_max: limits.mqtt_qos2_open_max,
+        filters_per_subscribe_max: limits.mqtt_filters_per_subscribe_max,
+        connect_timeout: Duration::from_millis(limits.connect_timeout_ms),
+        keepalive_max: Duration::from_millis(limits.keepalive_ms_max),
+    }
+}
+
+fn http_limits(limits: &Limits) -> transports::http::Limits {
+    transports::http::Limits {
+        head_bytes_max: limits.http_head_bytes_max,
+        body_bytes_max: limits.http_body_bytes_max(),
+        head_timeout: Duration::from_millis(limits.http_head_timeout_ms),
+        body_timeout: Duration::from_millis(limits.http_body_timeout_ms),
+        idle_timeout: Duration::from_millis(limits.http_idle_ms),
+        ..transports::http::Limits::default()
+    }
+}
+
+/// The store writer's thread.
+fn run_writer<N: Net>(mut clerk: Clerk<N, Shard>, mut writer: Writer) {
+    let mut answers = Vec::new();
+    loop {
+        while turn_writer(&mut clerk, &mut writer, now, &mut answers) {}
+        if clerk.draining() {
+            return;
+        }
+        clerk.park();
+    }
+}
+
+/// One turn of the store writer. `true`: there was something to do, and there may be more. `answers` is scratch, empty
+/// between turns.
+pub fn turn_writer<N: Net>(
+    clerk: &mut Clerk<N, Shard>,
+    writer: &mut Writer,
+    clock: impl FnMut() -> Instant,
+    answers: &mut Vec<(usize, FromStore)>,
+) -> bool {
+    let handled = writer.turn(
+        clock,
+        || loop {
+            match clerk.take()? {
+                (_, Mail::Store(mail)) => return Some(mail),
+                (from, _) => debug_assert!(false, "core {from} wrote to the wrong neighbour"),
+            }
+        },
+        |core, answer| answers.push((core, answer)),
+    );
+    for (core, answer) in answers.drain(..) {
+        clerk.post(core, Mail::Stored(answer));
+    }
+    clerk.flush();
+    handled > 0
+}
+
+/// The worker's thread.
+fn run_worker<N: Net>(mut clerk: Clerk<N, Shard>, worker: &Worker) {
+    loop {
+        while turn_worker(&mut clerk, worker) {}
+        if clerk.draining() {
+            return;
+        }
+        clerk.park();
+    }
+}
+
+/// One piece of the worker's work. `true`: there was one, and there may be more.
+pub fn turn_worker<N: Net>(clerk: &mut Clerk<N, Shard>, worker: &Worker) -> bool {
+    match clerk.take() {
+        Some((_, Mail::Work(work))) => {
+            let (core, answer) = worker.work(work);
+            clerk.post(core, Mail::Worked(answer));
+            clerk.flush();
+            true
+        }
+        Some((from, _)) => {
+            debug_assert!(false, "core {from} wrote to the wrong neighbour");
+            true
+        }
+        None => false,
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the clock of the control thread and of the store's commit times")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Signals come from a thread of their own.
+#[allow(clippy::disallowed_methods, reason = "waiting for signals takes a thread")]
+fn hear_signals() -> std::io::Result<Receiver<i32>> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    let (tell, heard) = channel();
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            if tell.send(signal).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(heard)
+}
+
+/// Watches the keys until a signal says to stop.
+fn control<N: Net>(
+    signals: &Receiver<i32>,
+    watch: &mut Watch,
+    mut keys: Arc<Keys>,
+    outside: &mut Outside<N, Shard>,
+    cores: usize,
+) {
+    loop {
+        let changed = match signals.recv_timeout(Watch::INTERVAL) {
+            Ok(SIGHUP) => Some(watch.reload(&keys)),
+            Ok(_) | Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => watch.poll(&keys),
+        };
+        outside.flush();
+        match changed {
+            None => {}
+            Some(Ok(read)) => {
+                tracing::info!(keys = read.len(), "the keys have changed");
+                keys = Arc::new(read);
+                for core in 0..cores {
+                    outside.post(core, Mail::Keys(keys.clone()));
+                }
+            }
+            Some(Err(error)) => tracing::error!(%error, "the key file cannot be read; the keys stay as they were"),
+        }
+    }
+}
+
+/// A second signal means: now.
+#[allow(clippy::disallowed_methods, reason = "this thread is busy waiting for the cores")]
+fn hurry_on_second_signal(signals: Receiver<i32>, mut stopper: Stopper<Shard>) {
+    std::thread::spawn(move || {
+        while let Ok(signal) = signals.recv() {
+            if signal != SIGHUP {
+                return stopper.stop(Duration::ZERO);
+            }
+        }
+    });
+}
