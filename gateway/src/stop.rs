@@ -48,7 +48,8 @@ impl Shard {
                 }),
                 Peer::Http(peer) => match peer.waits {
                     Waits::Ticket(_) => true,
-                    Waits::Request | Waits::Stream(_) | Waits::End => peer.session.is_receiving(),
+                    Waits::Request => !peer.session.is_idle(),
+                    Waits::Stream(_) | Waits::End => false,
                 },
             };
             if (busy && !late) || leaving.len() >= self.release.wave {

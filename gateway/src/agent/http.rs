@@ -56,6 +56,14 @@ pub struct Caller {
     pub agent: Option<Arc<Agent>>,
 }
 
+/// A request that may go on.
+struct Admitted {
+    endpoint: Endpoint,
+    /// The device of the path, or empty.
+    device: String,
+    caller: Caller,
+}
+
 impl HttpPeer {
     /// A stranger.
     pub fn new(facts: &Facts, serves: Serves, now: Instant) -> Self {
@@ -75,21 +83,17 @@ impl HttpPeer {
 impl Shard {
     /// Bytes of an HTTP connection.
     pub(crate) fn agent_speaks(&mut self, cx: &mut Cx<'_>, conn: Key, bytes: &mut [u8]) -> Verdict<Baggage> {
-        let mut input = Input::new(bytes);
+        let (mut input, now) = (Input::new(bytes), cx.now());
         for _ in 0..REQUESTS_PER_TURN_MAX {
             let Some(peer) = self.peers.http_mut(conn) else { return Verdict::Close };
             match peer.waits {
-                Waits::Request => {}
+                Waits::Request | Waits::Stream(_) => {}
                 Waits::Ticket(_) | Waits::End => return Verdict::Pause { consumed: input.taken() },
-                Waits::Stream(_) => {
-                    let rest = input.len();
-                    input.take(rest);
-                    return Verdict::Continue { consumed: input.taken() };
-                }
             }
             let Some(out) = cx.out_urgent(conn) else { return Verdict::Close };
-            match peer.session.next(&mut input, out, cx.now()) {
+            match peer.session.next(&mut input, out, now) {
                 Ok(Some(Event::Request(request))) => self.request(cx, conn, &request),
+                Ok(Some(Event::Promised)) => self.promised(cx, conn, &input),
                 Ok(None) => return Verdict::Continue { consumed: input.taken() },
                 Err(violation) => {
                     tracing::debug!(violation = violation.name(), "hung up on an HTTP peer");
@@ -102,42 +106,57 @@ impl Shard {
         Verdict::Yield { consumed: input.taken() }
     }
 
+    /// A large body is promised: it is kept only for a caller who may send it.
+    fn promised(&mut self, cx: &mut Cx<'_>, conn: Key, input: &Input<'_>) {
+        let Some(head) = self.peers.http_mut(conn).and_then(|peer| peer.session.head(input)) else { return };
+        let Some(admitted) = self.admit_request(cx, conn, &head) else { return };
+        self.identify(conn, &admitted.caller);
+        let now = cx.now();
+        if let (Some(peer), Some(out)) = (self.peers.http_mut(conn), cx.out_urgent(conn)) {
+            peer.session.admit(out, now);
+        }
+    }
+
     fn request(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>) {
         self.counters.message(Direction::In, Transport::Http);
-        let Some(serves) = self.peers.http_mut(conn).map(|peer| peer.serves) else { return };
+        let Some(admitted) = self.admit_request(cx, conn, request) else { return };
+        self.identify(conn, &admitted.caller);
+        self.serve(cx, conn, request, &admitted);
+    }
+
+    /// Finds the route and asks who is there; whoever may not go on has been answered.
+    fn admit_request(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>) -> Option<Admitted> {
+        let serves = self.peers.http_mut(conn)?.serves;
         let (route, raw) = match find(request.method, request.path, serves) {
             Found::Route(route, raw) => (route, raw),
             Found::OtherMethods(allow) => {
-                return self.respond(cx, conn, 405, CONTENT_TYPE, &[("Allow", &allow)], &|body| {
+                self.respond(cx, conn, 405, CONTENT_TYPE, &[("Allow", &allow)], &|body| {
                     Problem::default().write(ApiError::MethodNotAllowed, body);
                 });
+                return None;
             }
-            Found::Nothing => return self.problem(cx, conn, ApiError::NotFound, &Problem::default()),
-        };
-        let (mut agent, mut device) = (String::new(), String::new());
-        let (Ok(agent), Ok(device)) = (percent_decode(raw[0], &mut agent), percent_decode(raw[1], &mut device)) else {
-            return self.problem(cx, conn, ApiError::NotFound, &Problem::default());
-        };
-        match self.admit_request(conn, route, request, agent) {
-            Ok(caller) => {
-                if caller.grant.is_some() {
-                    self.identify(conn);
-                }
-                self.serve(cx, conn, route.endpoint, request, &caller, device);
+            Found::Nothing => {
+                self.problem(cx, conn, ApiError::NotFound, &Problem::default());
+                return None;
             }
-            Err(error) => self.turn_down(cx, conn, error, route),
+        };
+        let mut unescaped = [String::new(), String::new()];
+        let [agent, device] = &mut unescaped;
+        let (Ok(agent), Ok(device)) = (percent_decode(raw[0], agent), percent_decode(raw[1], device)) else {
+            self.problem(cx, conn, ApiError::NotFound, &Problem::default());
+            return None;
+        };
+        match self.who_asks(route, request, agent) {
+            Ok(caller) => Some(Admitted { endpoint: route.endpoint, device: device.to_owned(), caller }),
+            Err(error) => {
+                self.turn_down(cx, conn, error, route);
+                None
+            }
         }
     }
 
     /// Who asks, and whether they may.
-    fn admit_request(
-        &mut self,
-        conn: Key,
-        route: &Route,
-        request: &Request<'_>,
-        agent: &str,
-    ) -> Result<Caller, ApiError> {
-        debug_assert!(self.peers.http_mut(conn).is_some());
+    fn who_asks(&mut self, route: &Route, request: &Request<'_>, agent: &str) -> Result<Caller, ApiError> {
         if route.access == Access::Open {
             return Ok(Caller { grant: None, agent: None });
         }
@@ -180,24 +199,18 @@ impl Shard {
         }
     }
 
-    fn identify(&mut self, conn: Key) {
+    /// Whoever has shown a right key is no stranger any more.
+    fn identify(&mut self, conn: Key, caller: &Caller) {
         let Some(peer) = self.peers.http_mut(conn) else { return };
-        if !peer.identified {
+        if caller.grant.is_some() && !peer.identified {
             peer.identified = true;
             self.counters.connection(Transport::Http, ConnectionOutcome::Accepted);
             self.farewell_stranger(conn);
         }
     }
 
-    fn serve(
-        &mut self,
-        cx: &mut Cx<'_>,
-        conn: Key,
-        endpoint: Endpoint,
-        request: &Request<'_>,
-        caller: &Caller,
-        device: &str,
-    ) {
+    fn serve(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>, admitted: &Admitted) {
+        let Admitted { endpoint, device, caller } = admitted;
         match (endpoint, &caller.agent) {
             (Endpoint::Healthz, _) => self.healthz(cx, conn),
             (Endpoint::Readyz, _) => self.readyz(cx, conn),
@@ -252,8 +265,9 @@ impl Shard {
         if cx.draining() {
             peer.session.close_after();
         }
+        let now = cx.now();
         let Some(out) = cx.out_urgent(conn) else { return };
-        peer.waits = match peer.session.respond(response, out) {
+        peer.waits = match peer.session.respond(response, out, now) {
             After::KeepAlive => {
                 cx.resume(conn);
                 Waits::Request
