@@ -164,10 +164,8 @@ impl Config {
         match config.problems() {
             problems if problems.is_empty() => Ok(config),
             problems => {
-                let lines: Vec<String> = problems
-                    .iter()
-                    .map(|problem| format!("{name}: {problem}"))
-                    .collect();
+                let lines: Vec<String> =
+                    problems.iter().map(|problem| format!("{name}: {problem}")).collect();
                 Err(ConfigError(lines.join("\n")))
             }
         }
@@ -175,11 +173,7 @@ impl Config {
 
     /// How many cores serve: the configured number, or all that the machine gives to this process.
     pub fn core_count(&self) -> usize {
-        let all = || {
-            std::thread::available_parallelism()
-                .map_or(1, usize::from)
-                .min(CORES_MAX)
-        };
+        let all = || std::thread::available_parallelism().map_or(1, usize::from).min(CORES_MAX);
         self.cores.unwrap_or_else(all)
     }
 
@@ -215,10 +209,7 @@ impl Config {
         let mut seen = BTreeSet::new();
         for (index, listen) in self.listen.iter().enumerate() {
             if listen.address.port() != 0 && !seen.insert(listen.address) {
-                problems.push(format!(
-                    "listen {index}: {} is taken by a listener above it",
-                    listen.address
-                ));
+                problems.push(format!("listen {index}: {} is taken by a listener above it", listen.address));
             }
             if listen.tls {
                 problems.push(format!(
@@ -226,9 +217,7 @@ impl Config {
                 ));
             }
             if listen.protocol == Protocol::Http && listen.serves == Serves::default() {
-                problems.push(format!(
-                    "listen {index}: serves is empty: it would answer 404 to everything"
-                ));
+                problems.push(format!("listen {index}: serves is empty: it would answer 404 to everything"));
             }
         }
         problems
@@ -252,32 +241,26 @@ impl Default for Config {
 impl Listen {
     /// MQTT over plain TCP.
     pub fn mqtt(address: SocketAddr) -> Self {
-        Self {
-            protocol: Protocol::Mqtt,
-            address,
-            tls: false,
-            serves: Serves::default(),
-        }
+        Self { protocol: Protocol::Mqtt, address, tls: false, serves: Serves::default() }
     }
 
     /// Plain HTTP that serves everybody.
     pub fn http(address: SocketAddr) -> Self {
-        Self {
-            protocol: Protocol::Http,
-            address,
-            tls: false,
-            serves: Serves::EVERYBODY,
-        }
+        Self { protocol: Protocol::Http, address, tls: false, serves: Serves::EVERYBODY }
+    }
+}
+
+impl fmt::Display for Serves {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = [(self.devices, "devices"), (self.agents, "agents"), (self.operator, "operator")];
+        let words: Vec<&str> = named.into_iter().filter_map(|(named, word)| named.then_some(word)).collect();
+        f.write_str(&words.join(", "))
     }
 }
 
 impl Serves {
     /// Devices, agents and the operator.
-    pub const EVERYBODY: Self = Self {
-        devices: true,
-        agents: true,
-        operator: true,
-    };
+    pub const EVERYBODY: Self = Self { devices: true, agents: true, operator: true };
 }
 
 impl Auth {
@@ -294,12 +277,7 @@ impl Auth {
 
 impl Default for Auth {
     fn default() -> Self {
-        Self {
-            mode: AuthMode::Keys,
-            url: None,
-            timeout_ms: 2000,
-            cache_ms: 60_000,
-        }
+        Self { mode: AuthMode::Keys, url: None, timeout_ms: 2000, cache_ms: 60_000 }
     }
 }
 
@@ -327,24 +305,14 @@ impl TryFrom<ListenRecord> for Listen {
                 return Err("`serves` belongs to http listeners; an mqtt listener serves devices alone");
             }
         };
-        Ok(Self {
-            protocol: record.protocol,
-            address: record.address,
-            tls: record.tls,
-            serves,
-        })
+        Ok(Self { protocol: record.protocol, address: record.address, tls: record.tls, serves })
     }
 }
 
 impl From<Listen> for ListenRecord {
     fn from(listen: Listen) -> Self {
         let serves = (listen.protocol == Protocol::Http).then_some(listen.serves);
-        Self {
-            protocol: listen.protocol,
-            address: listen.address,
-            tls: listen.tls,
-            serves,
-        }
+        Self { protocol: listen.protocol, address: listen.address, tls: listen.tls, serves }
     }
 }
 
@@ -361,14 +329,10 @@ impl From<Vec<Party>> for Serves {
 
 impl From<Serves> for Vec<Party> {
     fn from(serves: Serves) -> Self {
-        [
-            (serves.devices, Party::Devices),
-            (serves.agents, Party::Agents),
-            (serves.operator, Party::Operator),
-        ]
-        .into_iter()
-        .filter_map(|(named, party)| named.then_some(party))
-        .collect()
+        [(serves.devices, Party::Devices), (serves.agents, Party::Agents), (serves.operator, Party::Operator)]
+            .into_iter()
+            .filter_map(|(named, party)| named.then_some(party))
+            .collect()
     }
 }
 
