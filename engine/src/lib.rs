@@ -2,7 +2,7 @@
 //!
 //! A [`Core`] owns listeners, connections, timers and a mailbox, and drives one tenant, a [`Service`], through
 //! [`Core::turn`]: poll, timers, mail, reads, closes, flush, post. A connection lives whole on one core and can be carried
-//! to another; cores speak only by mail. `start` runs the cores on threads over the real kernel
+//! to another; cores speak only by mail. [`start::start`] runs the cores on threads over the real kernel
 //! ([`net::os::OsNet`]); a simulator turns the very same cores by hand over [`net::fake`].
 //!
 //! This crate never knows a protocol, never parses a byte, never logs, and holds no lock. Time and randomness enter in
@@ -30,6 +30,7 @@ pub mod net;
 pub mod scratch;
 pub mod service;
 pub mod slots;
+pub mod start;
 pub mod stats;
 pub mod timer;
 pub mod wiring;

@@ -40,6 +40,16 @@ impl<N: Net, S: Service> Wiring<N, S> {
     /// The number of letters in a box if there is no better one.
     pub const LETTERS_MAX: usize = RING_LETTERS;
 
+    /// How many cores there are.
+    pub fn cores(&self) -> usize {
+        self.cores
+    }
+
+    /// How many neighbours can be written to: the cores and the clerks.
+    pub fn neighbours(&self) -> usize {
+        self.boxes.len()
+    }
+
     /// Core `core`, over its kernel and with its tenant. Each core is built once.
     pub fn core(&self, core: usize, limits: Limits, net: N, service: S) -> Core<N, S> {
         assert!(core < self.cores, "the cores were counted when the house was wired");

@@ -121,10 +121,9 @@ impl BindTo for Socket {
     }
 }
 
-/// The moment at which a fake kernel's clock starts.
-#[cfg(feature = "fake")]
+/// The monotonic clock, for those outside the cores: when a stop is asked for, and where a fake kernel's time starts.
 #[allow(clippy::disallowed_methods, reason = "the one place where time enters")]
-pub(super) fn clock() -> Instant {
+pub(crate) fn clock() -> Instant {
     Instant::now()
 }
 
@@ -135,9 +134,8 @@ fn spare_descriptor() -> io::Result<File> {
 impl Net for OsNet {
     type Socket = TcpStream;
 
-    #[allow(clippy::disallowed_methods, reason = "the one place where time enters")]
     fn now(&mut self) -> Instant {
-        Instant::now()
+        clock()
     }
 
     #[allow(clippy::disallowed_methods, reason = "the one place where time enters")]
