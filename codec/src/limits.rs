@@ -40,3 +40,29 @@ pub const JSON_NUMBER_BYTES_MAX: usize = 64;
 // ---------------------------------------------------------------------------------------------------------------
 // HTTP/1.1
 // ---------------------------------------------------------------------------------------------------------------
+
+/// Longest head of a request or response, in bytes, from the first line to the empty one (RFC 6585, 5: 431).
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Most header fields in a head (RFC 6585, 5: 431).
+pub const HTTP_HEADERS_MAX: usize = 100;
+
+/// Longest request target, in bytes (RFC 9112, 3: 414; RFC 9110, 4.1 recommends 8000 at least).
+pub const HTTP_TARGET_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest method, in bytes (RFC 9112, 3: 501). The registered ones have at most 17.
+pub const HTTP_METHOD_BYTES_MAX: usize = 32;
+
+/// Most bytes of a chunked body that are not content: sizes, line ends, extensions and trailers (RFC 9112, 7.1.1: "A
+/// server ought to limit the total length of chunk extensions received in a request").
+///
+/// With the ceiling of the content it bounds what a body may occupy before it is joined.
+pub const HTTP_CHUNK_OVERHEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest line of a chunked body that is not content: a size with its extensions, or a trailer; in bytes without the
+/// line end.
+pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 1024;
+
+const _: () = assert!(HTTP_METHOD_BYTES_MAX < HTTP_TARGET_BYTES_MAX);
+const _: () = assert!(HTTP_TARGET_BYTES_MAX < HTTP_HEAD_BYTES_MAX);
+const _: () = assert!(HTTP_CHUNK_LINE_BYTES_MAX < HTTP_CHUNK_OVERHEAD_BYTES_MAX);

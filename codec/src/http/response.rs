@@ -1,0 +1,70 @@
+//! The head of a response, as far as a client of our own and the tests need it.
+//!
+//! As strict as the head of a request, and for the same reason. It never follows a redirect and knows no caching.
+
+use core::mem::MaybeUninit;
+
+use super::framing::{Fields, Framing};
+use super::head::{behind_first_line, head_end};
+use super::{Headers, Malformed, blame};
+use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX};
+
+/// How the body of a response is framed, if the request was not a HEAD (RFC 9112, 6.3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ResponseBody {
+    /// There is none: 1xx, 204 and 304.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// Chunks: see [`Chunked`](super::Chunked).
+    Chunked,
+    /// All that comes until the connection ends.
+    UntilClose,
+}
+
+/// The head of a response.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ResponseHead<'a> {
+    /// The status code, 100 to 999.
+    pub status: u16,
+    /// All header fields, those that were understood here included.
+    pub headers: Headers<'a>,
+    /// How the body is framed.
+    pub body: ResponseBody,
+    /// Whether the server lets the connection be used again (RFC 9112, 9.3).
+    pub keep_alive: bool,
+}
+
+/// Decodes the head of a response that `bytes` begin with, and tells how many bytes it takes. `Ok(None)`: it is not
+/// whole yet.
+pub fn decode_response(bytes: &[u8]) -> Result<Option<(ResponseHead<'_>, usize)>, Malformed> {
+    let end = head_end(bytes, 0);
+    if end.unwrap_or(bytes.len()) > HTTP_HEAD_BYTES_MAX {
+        return Err(Malformed::HeadTooLarge);
+    }
+    let Some((head, _)) = end.and_then(|end| bytes.split_at_checked(end)) else { return Ok(None) };
+    let mut fields = [const { MaybeUninit::uninit() }; HTTP_HEADERS_MAX];
+    let mut parsed = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    let whole = match parser.parse_response_with_uninit_headers(&mut parsed, head, &mut fields) {
+        Ok(httparse::Status::Complete(bytes)) => bytes == head.len(),
+        Ok(httparse::Status::Partial) => false,
+        Err(error) => return Err(blame::response(head, error)),
+    };
+    let (Some(status @ 100..), Some(minor), true) = (parsed.code, parsed.version, whole) else {
+        return Err(Malformed::StatusLine);
+    };
+    let headers = Headers::new(behind_first_line(head)?);
+    let mut fields = Fields::default();
+    for field in parsed.headers.iter() {
+        fields.note(field.name, field.value)?;
+    }
+    let body = match fields.framing()? {
+        _ if matches!(status, 100..200 | 204 | 304) => ResponseBody::None,
+        None | Some(Framing::None) => ResponseBody::UntilClose,
+        Some(Framing::Length(bytes)) => ResponseBody::Length(bytes),
+        Some(Framing::Chunked) => ResponseBody::Chunked,
+    };
+    let keep_alive = fields.persists(minor == 1) && body != ResponseBody::UntilClose;
+    Ok(Some((ResponseHead { status, headers, body, keep_alive }, head.len())))
+}
