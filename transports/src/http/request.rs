@@ -1,0 +1,95 @@
+//! A whole request, lent to the tenant.
+//!
+//! Owns the view of a head that was decoded, and the outline by which the view is found again when the body is whole.
+//! It never checks framing, never keeps a byte, and does not know what a path means.
+
+use codec::http::{Head, Headers, Method};
+
+/// A request, borrowed from the received bytes: head and body, chunks already joined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Request<'b> {
+    /// What is to be done (RFC 9110, 9).
+    pub method: Method,
+    /// The path, percent-encoded as it came: it begins with `/`, or is the `*` of OPTIONS (RFC 9112, 3.2). See
+    /// [`percent_decode`](super::percent_decode).
+    pub path: &'b str,
+    /// What stood behind the `?`, as it came. See [`query_pairs`](super::query_pairs).
+    pub query: Option<&'b str>,
+    /// The authority that the target or the Host field names (RFC 9112, 3.3); may be empty.
+    pub host: &'b str,
+    /// All header fields.
+    pub headers: Headers<'b>,
+    /// The body; empty where the request has none.
+    pub body: &'b [u8],
+}
+
+impl<'b> Request<'b> {
+    /// The value of the first field of this name, in any case of letters; none also when it is not UTF-8.
+    pub fn header(&self, name: &str) -> Option<&'b str> {
+        self.headers.text(name)
+    }
+}
+
+/// Where the parts of a decoded head are in its bytes, so that it need not be decoded again when its body is whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outline {
+    method: Method,
+    path: Option<Span>,
+    query: Option<Span>,
+    host: Option<Span>,
+    headers: Option<Span>,
+    head_bytes: u32,
+}
+
+/// A part of a head: at most as far from its beginning as a head is long.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    at: u32,
+    bytes: u32,
+}
+
+impl Outline {
+    /// The outline of `head`, which was decoded from `bytes`.
+    pub(super) fn of(head: &Head<'_>, bytes: &[u8]) -> Self {
+        let span = |part: &str| Span::of(part.as_bytes(), bytes);
+        Self {
+            method: head.method,
+            path: span(head.path),
+            query: head.query.and_then(span),
+            host: span(head.host),
+            headers: Span::of(head.headers.as_bytes(), bytes),
+            head_bytes: bytes.len() as u32,
+        }
+    }
+
+    /// Length of the head, in bytes.
+    pub(super) fn head_bytes(&self) -> usize {
+        self.head_bytes as usize
+    }
+
+    /// The request with this head and this body.
+    pub(super) fn request<'b>(&self, head: &'b [u8], body: &'b [u8]) -> Request<'b> {
+        let text = |span: Span| std::str::from_utf8(span.of_bytes(head)).unwrap_or_default();
+        Request {
+            method: self.method,
+            // A path that is none of the peer's bytes is the one that stands for an empty path.
+            path: self.path.map_or("/", text),
+            query: self.query.map(text),
+            host: self.host.map_or("", text),
+            headers: Headers::new(self.headers.map_or(&[], |span| span.of_bytes(head))),
+            body,
+        }
+    }
+}
+
+impl Span {
+    /// Where `part` is in `whole`; none when it is not of it.
+    fn of(part: &[u8], whole: &[u8]) -> Option<Self> {
+        let at = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+        (at + part.len() <= whole.len()).then_some(Self { at: at as u32, bytes: part.len() as u32 })
+    }
+
+    fn of_bytes(self, whole: &[u8]) -> &[u8] {
+        whole.get(self.at as usize..).and_then(|rest| rest.get(..self.bytes as usize)).unwrap_or_default()
+    }
+}
