@@ -5,7 +5,6 @@
 //! It never runs in the product.
 
 use loom::sync::Mutex;
-pub(super) use loom::sync::atomic::AtomicBool;
 use loom::sync::atomic::AtomicUsize;
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
@@ -37,6 +36,28 @@ pub(super) fn fence(order: Ordering) {
     }
 }
 
+/// A flag. Loom orders a store and another thread's swap only where one has seen the other, so a load could return what a swap
+/// wrote *before* the store that followed it: false alarms. A swap in place of the store shows loom the order that the language gives.
+pub(super) struct AtomicBool(loom::sync::atomic::AtomicBool);
+
+impl AtomicBool {
+    pub(super) fn new(value: bool) -> AtomicBool {
+        AtomicBool(loom::sync::atomic::AtomicBool::new(value))
+    }
+
+    pub(super) fn load(&self, order: Ordering) -> bool {
+        self.0.load(order)
+    }
+
+    pub(super) fn store(&self, value: bool, order: Ordering) {
+        self.0.swap(value, order);
+    }
+
+    pub(super) fn swap(&self, value: bool, order: Ordering) -> bool {
+        self.0.swap(value, order)
+    }
+}
+
 /// A bounded ring for many senders and one receiver: a place is claimed by moving `tail` and then filled.
 pub(super) struct Ring<T> {
     places: Vec<Mutex<Option<T>>>,
@@ -56,20 +77,16 @@ impl<T> Ring<T> {
     pub(super) fn push(&self, letter: T) -> Result<(), T> {
         let mut tail = self.tail.load(Ordering::Relaxed);
         loop {
-            if tail - self.head.load(Ordering::Acquire) >= self.places.len() {
+            if tail.saturating_sub(self.head.load(Ordering::Acquire)) >= self.places.len() {
                 return Err(letter);
             }
-            match self
-                .tail
-                .compare_exchange(tail, tail + 1, Ordering::AcqRel, Ordering::Relaxed)
-            {
+            match self.tail.compare_exchange(tail, tail + 1, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => break,
                 Err(moved) => tail = moved,
             }
         }
-        let mut place = self.places[tail % self.places.len()]
-            .lock()
-            .expect("no model panics with a place locked");
+        let mut place =
+            self.places[tail % self.places.len()].lock().expect("no model panics with a place locked");
         assert!(place.is_none(), "a place is filled once per round");
         *place = Some(letter);
         Ok(())
