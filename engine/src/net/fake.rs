@@ -393,10 +393,6 @@ impl State {
         } else if most > 1 && self.dice.chance(self.faults.short_write) {
             most = 1 + self.dice.below(most as u64 - 1) as usize;
         }
-        if most < offered {
-            self.wires[id as usize].wants_room = true;
-            self.ring_if_room(id);
-        }
         let mut left = most;
         for slice in slices {
             let part = &slice[..left.min(slice.len())];
@@ -406,6 +402,11 @@ impl State {
             left -= part.len();
         }
         self.note(0xB1 << 56 | u64::from(id) << 24 | most as u64);
+        if most < offered {
+            // With room left, a fault refused it: the event comes as if the room had come just afterwards.
+            self.wires[id as usize].wants_room = true;
+            self.ring_if_room(id);
+        }
         if most == 0 { Written::WouldBlock } else { Written::Bytes(most) }
     }
 
