@@ -15,11 +15,7 @@ use crate::cursor::Cursor;
 pub(super) fn decode(body: &[u8]) -> Result<PacketId, Malformed> {
     let mut cursor = Cursor::new(body);
     let id = PacketId::decode(&mut cursor)?;
-    if cursor.is_empty() {
-        Ok(id)
-    } else {
-        Err(Malformed::FixedLength)
-    }
+    if cursor.is_empty() { Ok(id) } else { Err(Malformed::FixedLength) }
 }
 
 /// Appends a PUBACK: the QoS 1 message `id` was taken over (3.4).

@@ -48,10 +48,7 @@ impl ConnectCode {
 impl ConnAck {
     /// The answer that refuses with `code`.
     pub fn refused(code: ConnectCode) -> Self {
-        Self {
-            session_present: false,
-            code,
-        }
+        Self { session_present: false, code }
     }
 
     /// Reads what stands behind the fixed header.
@@ -67,19 +64,13 @@ impl ConnAck {
         if session_present && code != ConnectCode::Accepted {
             return Err(Malformed::SessionPresentOnRefusal);
         }
-        Ok(Self {
-            session_present,
-            code,
-        })
+        Ok(Self { session_present, code })
     }
 
     /// Appends the packet: four bytes. Session present is only written with [`ConnectCode::Accepted`].
     pub fn encode(&self, out: &mut Vec<u8>) {
         let session_present = self.session_present && self.code == ConnectCode::Accepted;
-        debug_assert_eq!(
-            session_present, self.session_present,
-            "a refusal has no session [MQTT-3.2.2-4]"
-        );
+        debug_assert_eq!(session_present, self.session_present, "a refusal has no session [MQTT-3.2.2-4]");
         out.extend_from_slice(&[0x20, 2, u8::from(session_present), self.code as u8]);
     }
 }

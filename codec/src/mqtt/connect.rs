@@ -63,33 +63,14 @@ impl<'a> Connect<'a> {
         let flags = preamble(&mut cursor)?;
         let keep_alive_s = cursor.u16().ok_or(Malformed::Truncated)?;
         let client_id = text::string(&mut cursor)?;
-        let will = if flags & FLAG_WILL != 0 {
-            Some(Will::decode(flags, &mut cursor)?)
-        } else {
-            None
-        };
-        let username = if flags & FLAG_USERNAME != 0 {
-            Some(text::string(&mut cursor)?)
-        } else {
-            None
-        };
-        let password = if flags & FLAG_PASSWORD != 0 {
-            Some(text::binary(&mut cursor)?)
-        } else {
-            None
-        };
+        let will = if flags & FLAG_WILL != 0 { Some(Will::decode(flags, &mut cursor)?) } else { None };
+        let username = if flags & FLAG_USERNAME != 0 { Some(text::string(&mut cursor)?) } else { None };
+        let password = if flags & FLAG_PASSWORD != 0 { Some(text::binary(&mut cursor)?) } else { None };
         if !cursor.is_empty() {
             return Err(Malformed::Surplus);
         }
         let clean_session = flags & FLAG_CLEAN_SESSION != 0;
-        Ok(Self {
-            client_id,
-            clean_session,
-            keep_alive_s,
-            will,
-            username,
-            password,
-        })
+        Ok(Self { client_id, clean_session, keep_alive_s, will, username, password })
     }
 
     /// Appends the packet. Client identifier, will topic and user name must be free of U+0000 and the will's topic a
@@ -129,9 +110,7 @@ impl<'a> Connect<'a> {
         self.fields()
             .into_iter()
             .flatten()
-            .try_fold(variable_header_bytes, |sum, field| {
-                Ok(sum + text::field_bytes(field.len())?)
-            })
+            .try_fold(variable_header_bytes, |sum, field| Ok(sum + text::field_bytes(field.len())?))
     }
 
     fn is_well_spelled(&self) -> bool {
@@ -185,12 +164,7 @@ impl<'a> Will<'a> {
         let retain = flags & FLAG_WILL_RETAIN != 0;
         let topic = text::topic_name(cursor)?;
         let payload = text::binary(cursor)?;
-        Ok(Self {
-            topic,
-            payload,
-            qos,
-            retain,
-        })
+        Ok(Self { topic, payload, qos, retain })
     }
 }
 
@@ -236,20 +210,13 @@ mod tests {
     #[test]
     fn debug_output_keeps_the_password_to_itself() {
         let shown = format!("{PLAIN:?}");
-        assert!(
-            !shown.contains("secret") && shown.contains("password_bytes: Some(6)"),
-            "{shown}"
-        );
+        assert!(!shown.contains("secret") && shown.contains("password_bytes: Some(6)"), "{shown}");
     }
 
     #[test]
     fn refuses_to_write_a_password_without_a_user_name() {
         let mut out = Vec::new();
-        let answer = Connect {
-            username: None,
-            ..PLAIN
-        }
-        .encode(&mut out);
+        let answer = Connect { username: None, ..PLAIN }.encode(&mut out);
         assert_eq!((answer, out.len()), (Err(Misuse::PasswordWithoutUsername), 0));
     }
 
@@ -257,11 +224,7 @@ mod tests {
     fn refuses_to_write_a_field_whose_length_would_be_cut() {
         let long = "x".repeat(65_536);
         let mut out = Vec::new();
-        let answer = Connect {
-            client_id: &long,
-            ..PLAIN
-        }
-        .encode(&mut out);
+        let answer = Connect { client_id: &long, ..PLAIN }.encode(&mut out);
         assert_eq!((answer, out.len()), (Err(Misuse::FieldTooLong), 0));
     }
 

@@ -94,12 +94,7 @@ pub fn peek(bytes: &[u8]) -> Result<Option<FixedHeader>, Malformed> {
     if only_remaining_bytes(kind).is_some_and(|only| only != remaining_bytes) {
         return Err(Malformed::FixedLength);
     }
-    Ok(Some(FixedHeader {
-        kind,
-        flags: first & 0x0f,
-        remaining_bytes,
-        header_bytes: 1 + length_bytes,
-    }))
+    Ok(Some(FixedHeader { kind, flags: first & 0x0f, remaining_bytes, header_bytes: 1 + length_bytes }))
 }
 
 /// The table of packet types and their legal flags (tables 2.1 and 2.2).
@@ -122,11 +117,7 @@ fn kind(first: u8) -> Result<Kind, Malformed> {
         14 => (Kind::Disconnect, 0b0000),
         _ => return Err(Malformed::Kind),
     };
-    if first & 0x0f == legal_flags {
-        Ok(kind)
-    } else {
-        Err(Malformed::HeaderFlags)
-    }
+    if first & 0x0f == legal_flags { Ok(kind) } else { Err(Malformed::HeaderFlags) }
 }
 
 /// PUBLISH flags are DUP, QoS, QoS, RETAIN; six of the sixteen combinations are illegal (3.3.1).
@@ -150,11 +141,7 @@ fn remaining_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
             return Ok(Some((remaining_bytes, position + 1)));
         }
     }
-    if bytes.len() < MQTT_LENGTH_BYTES_MAX {
-        Ok(None)
-    } else {
-        Err(Malformed::RemainingLength)
-    }
+    if bytes.len() < MQTT_LENGTH_BYTES_MAX { Ok(None) } else { Err(Malformed::RemainingLength) }
 }
 
 /// The one remaining length of kinds that have no other.
@@ -176,20 +163,13 @@ fn only_remaining_bytes(kind: Kind) -> Option<usize> {
 /// [`Misuse::PacketTooLong`].
 #[inline]
 pub(super) fn sayable(remaining_bytes: usize) -> Result<usize, Misuse> {
-    if remaining_bytes > MQTT_REMAINING_BYTES_MAX {
-        Err(Misuse::PacketTooLong)
-    } else {
-        Ok(remaining_bytes)
-    }
+    if remaining_bytes > MQTT_REMAINING_BYTES_MAX { Err(Misuse::PacketTooLong) } else { Ok(remaining_bytes) }
 }
 
 /// Appends a fixed header in its shortest form; `remaining_bytes` is [`sayable`].
 #[inline]
 pub(super) fn write(out: &mut Vec<u8>, first: u8, remaining_bytes: usize) {
-    debug_assert!(
-        remaining_bytes <= MQTT_REMAINING_BYTES_MAX,
-        "the caller checked it with sayable"
-    );
+    debug_assert!(remaining_bytes <= MQTT_REMAINING_BYTES_MAX, "the caller checked it with sayable");
     out.push(first);
     let mut rest = remaining_bytes;
     while rest > 0x7f {
@@ -234,10 +214,7 @@ mod tests {
             let bytes = written(remaining_bytes);
             assert_eq!(bytes.len(), header_bytes);
             let header = peek(&bytes).unwrap().unwrap();
-            assert_eq!(
-                (header.remaining_bytes, header.header_bytes),
-                (remaining_bytes, header_bytes)
-            );
+            assert_eq!((header.remaining_bytes, header.header_bytes), (remaining_bytes, header_bytes));
             assert_eq!(header.packet_bytes(), header_bytes + remaining_bytes);
         }
     }
@@ -245,23 +222,14 @@ mod tests {
     #[test]
     fn refuses_a_fifth_length_byte_at_the_fourth() {
         assert_eq!(peek(&[0x10, 0x80, 0x80, 0x80]), Ok(None));
-        assert_eq!(
-            peek(&[0x10, 0x80, 0x80, 0x80, 0x80]),
-            Err(Malformed::RemainingLength)
-        );
-        assert_eq!(
-            peek(&[0x10, 0xff, 0xff, 0xff, 0xff, 0x01]),
-            Err(Malformed::RemainingLength)
-        );
+        assert_eq!(peek(&[0x10, 0x80, 0x80, 0x80, 0x80]), Err(Malformed::RemainingLength));
+        assert_eq!(peek(&[0x10, 0xff, 0xff, 0xff, 0xff, 0x01]), Err(Malformed::RemainingLength));
     }
 
     #[test]
     fn accepts_a_length_longer_than_needed() {
         let header = peek(&[0xc0, 0x80, 0x80, 0x00]).unwrap().unwrap();
-        assert_eq!(
-            (header.kind, header.remaining_bytes, header.header_bytes),
-            (Kind::PingReq, 0, 4)
-        );
+        assert_eq!((header.kind, header.remaining_bytes, header.header_bytes), (Kind::PingReq, 0, 4));
     }
 
     #[test]

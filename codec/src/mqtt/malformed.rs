@@ -9,7 +9,6 @@ use core::fmt;
 ///
 /// Only [`Malformed::ProtocolLevel`] has an answer on the wire: CONNACK with return code 1, before the close.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
 pub enum Malformed {
     /// Packet types 0 and 15 are "Forbidden, Reserved" (2.2.1, table 2.1).
     Kind,
@@ -96,7 +95,6 @@ impl core::error::Error for Malformed {}
 ///
 /// A function that answers with it has appended nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
 pub enum Misuse {
     /// A string or binary field is longer than its 16-bit length can say (1.5.3).
     FieldTooLong,

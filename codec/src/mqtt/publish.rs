@@ -66,14 +66,7 @@ impl<'a> Publish<'a> {
             QoS::AtLeastOnce | QoS::ExactlyOnce => Some(PacketId::decode(&mut cursor)?),
         };
         let (dup, retain) = (flags & 0b1000 != 0, flags & 0b0001 != 0);
-        Ok(Self {
-            topic,
-            payload: cursor.rest(),
-            qos,
-            dup,
-            retain,
-            id,
-        })
+        Ok(Self { topic, payload: cursor.rest(), qos, dup, retain, id })
     }
 
     /// Appends the message.
@@ -87,12 +80,7 @@ impl<'a> Publish<'a> {
 
     /// All of it but topic and payload.
     pub fn head(&self) -> PublishHead {
-        PublishHead {
-            qos: self.qos,
-            dup: self.dup,
-            retain: self.retain,
-            id: self.id,
-        }
+        PublishHead { qos: self.qos, dup: self.dup, retain: self.retain, id: self.id }
     }
 }
 
@@ -159,31 +147,17 @@ pub fn encode_publish(
 mod tests {
     use super::*;
 
-    const AT_MOST_ONCE: PublishHead = PublishHead {
-        qos: QoS::AtMostOnce,
-        dup: false,
-        retain: false,
-        id: None,
-    };
+    const AT_MOST_ONCE: PublishHead =
+        PublishHead { qos: QoS::AtMostOnce, dup: false, retain: false, id: None };
 
     #[test]
     fn refuses_to_write_what_contradicts_itself() {
         let id = PacketId::new(1);
         for head in [
             PublishHead { id, ..AT_MOST_ONCE },
-            PublishHead {
-                dup: true,
-                ..AT_MOST_ONCE
-            },
-            PublishHead {
-                qos: QoS::AtLeastOnce,
-                ..AT_MOST_ONCE
-            },
-            PublishHead {
-                qos: QoS::ExactlyOnce,
-                dup: true,
-                ..AT_MOST_ONCE
-            },
+            PublishHead { dup: true, ..AT_MOST_ONCE },
+            PublishHead { qos: QoS::AtLeastOnce, ..AT_MOST_ONCE },
+            PublishHead { qos: QoS::ExactlyOnce, dup: true, ..AT_MOST_ONCE },
         ] {
             let mut out = Vec::new();
             assert_eq!(encode_publish(&mut out, head, &["a"], &[]), Err(Misuse::Delivery));
@@ -203,9 +177,6 @@ mod tests {
     fn debug_output_keeps_the_payload_to_itself() {
         let publish = Publish::decode(0, b"\x00\x01asecret").unwrap();
         let shown = format!("{publish:?}");
-        assert!(
-            !shown.contains("secret") && shown.contains("payload_bytes: 6"),
-            "{shown}"
-        );
+        assert!(!shown.contains("secret") && shown.contains("payload_bytes: 6"), "{shown}");
     }
 }

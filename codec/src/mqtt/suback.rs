@@ -77,10 +77,7 @@ impl<'a> SubAck<'a> {
 impl fmt::Debug for SubAck<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SubAck ")?;
-        f.debug_map()
-            .entry(&"id", &self.id.value())
-            .entry(&"codes", &self.codes)
-            .finish()
+        f.debug_map().entry(&"id", &self.id.value()).entry(&"codes", &self.codes).finish()
     }
 }
 

@@ -64,10 +64,7 @@ fn next_pair<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a str, QoS), Malformed> {
 impl fmt::Debug for Subscribe<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Subscribe ")?;
-        f.debug_map()
-            .entry(&"id", &self.id.value())
-            .entries(self.filters())
-            .finish()
+        f.debug_map().entry(&"id", &self.id.value()).entries(self.filters()).finish()
     }
 }
 
@@ -79,9 +76,8 @@ impl fmt::Debug for Subscribe<'_> {
 /// [`Misuse`] when a filter or the packet is too long; nothing was appended.
 pub fn encode_subscribe(out: &mut Vec<u8>, id: PacketId, filters: &[(&str, QoS)]) -> Result<(), Misuse> {
     debug_assert!(!filters.is_empty(), "at least one filter [MQTT-3.8.3-3]");
-    let remaining_bytes = filters.iter().try_fold(2, |sum, (filter, _)| {
-        Ok(sum + text::field_bytes(filter.len())? + 1)
-    })?;
+    let remaining_bytes =
+        filters.iter().try_fold(2, |sum, (filter, _)| Ok(sum + text::field_bytes(filter.len())? + 1))?;
     header::write(out, 0x82, header::sayable(remaining_bytes)?);
     out.extend_from_slice(&id.to_wire());
     for (filter, qos) in filters {

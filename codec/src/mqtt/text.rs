@@ -19,40 +19,38 @@ pub(super) fn binary<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Malformed>
 pub(super) fn string<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Malformed> {
     let bytes = binary(cursor)?;
     let text = utf8(bytes)?;
-    if has_any(bytes, |byte| byte == 0) {
-        Err(Malformed::NullCharacter)
-    } else {
-        Ok(text)
-    }
+    if any_up_to(0, bytes) { Err(Malformed::NullCharacter) } else { Ok(text) }
 }
 
 /// A topic name: at least one character, no wildcard.
 #[inline]
 pub(super) fn topic_name<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Malformed> {
     let bytes = binary(cursor)?;
+    let text = utf8(bytes)?;
+    // Letters, digits, `/`, `-`, `_` and all that is not ASCII lie above `+`, `#` and U+0000.
+    if bytes.is_empty() || any_up_to(b'+', bytes) {
+        check_unusual_topic(bytes)?;
+    }
+    Ok(text)
+}
+
+#[cold]
+fn check_unusual_topic(bytes: &[u8]) -> Result<(), Malformed> {
     if bytes.is_empty() {
         return Err(Malformed::TopicEmpty);
     }
-    let text = utf8(bytes)?;
-    if has_any(bytes, |byte| byte == 0 || byte == b'#' || byte == b'+') {
-        return Err(if bytes.contains(&0) {
-            Malformed::NullCharacter
-        } else {
-            Malformed::TopicWildcard
-        });
+    match bytes.iter().find(|&&byte| matches!(byte, 0 | b'#' | b'+')) {
+        Some(0) => Err(Malformed::NullCharacter),
+        Some(_) => Err(Malformed::TopicWildcard),
+        None => Ok(()),
     }
-    Ok(text)
 }
 
 /// A topic filter: at least one character; its wildcards are not looked at.
 #[inline]
 pub(super) fn topic_filter<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Malformed> {
     let text = string(cursor)?;
-    if text.is_empty() {
-        Err(Malformed::FilterEmpty)
-    } else {
-        Ok(text)
-    }
+    if text.is_empty() { Err(Malformed::FilterEmpty) } else { Ok(text) }
 }
 
 #[inline]
@@ -60,16 +58,14 @@ fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
     core::str::from_utf8(bytes).map_err(|_| Malformed::IllFormedUtf8)
 }
 
-/// Whether any byte is wanted. It looks at all of them, sixteen at a time, because a field rarely holds a forbidden
-/// byte and the compiler turns the blocks into a few vector instructions: leaving early would cost more.
+/// Whether any byte is `highest` or below. A block of sixteen is a few vector instructions for the compiler; the last
+/// block overlaps the one before it, so that no single bytes are left over.
 #[inline]
-fn has_any(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> bool {
-    let in_block = |block: &[u8]| block.iter().fold(false, |found, &byte| found | wanted(byte));
-    let (blocks, tail) = bytes.as_chunks::<16>();
-    let found = blocks.iter().fold(false, |found, block| found | in_block(block));
+fn any_up_to(highest: u8, bytes: &[u8]) -> bool {
+    let in_block = |block: &[u8; 16]| block.iter().fold(false, |found, &byte| found | (byte <= highest));
     match bytes.last_chunk::<16>() {
-        Some(last) if !tail.is_empty() => found | in_block(last),
-        _ => found | in_block(tail),
+        Some(last) => in_block(last) || bytes.as_chunks::<16>().0.iter().any(in_block),
+        None => bytes.iter().any(|&byte| byte <= highest),
     }
 }
 
@@ -80,11 +76,7 @@ fn has_any(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> bool {
 /// [`Misuse::FieldTooLong`] when 16 bits cannot say its length.
 #[inline]
 pub(super) fn field_bytes(content_bytes: usize) -> Result<usize, Misuse> {
-    if content_bytes > MQTT_FIELD_BYTES_MAX {
-        Err(Misuse::FieldTooLong)
-    } else {
-        Ok(2 + content_bytes)
-    }
+    if content_bytes > MQTT_FIELD_BYTES_MAX { Err(Misuse::FieldTooLong) } else { Ok(2 + content_bytes) }
 }
 
 /// Appends a field whose length was checked by [`field_bytes`].
@@ -97,10 +89,7 @@ pub(super) fn write(out: &mut Vec<u8>, content: &[u8]) {
 /// Appends only the length of a field, for content that is appended in parts.
 #[inline]
 pub(super) fn write_length(out: &mut Vec<u8>, content_bytes: usize) {
-    debug_assert!(
-        content_bytes <= MQTT_FIELD_BYTES_MAX,
-        "the caller checked it with field_bytes"
-    );
+    debug_assert!(content_bytes <= MQTT_FIELD_BYTES_MAX, "the caller checked it with field_bytes");
     out.extend_from_slice(&(content_bytes as u16).to_be_bytes());
 }
 
@@ -138,11 +127,7 @@ mod tests {
                     let mut content = vec![b'a'; length];
                     content[place] = byte;
                     let bytes = field(&content);
-                    assert_eq!(
-                        topic_name(&mut Cursor::new(&bytes)),
-                        Err(error),
-                        "{length} {place}"
-                    );
+                    assert_eq!(topic_name(&mut Cursor::new(&bytes)), Err(error), "{length} {place}");
                     let text = string(&mut Cursor::new(&bytes));
                     let free = byte == b'#' || byte == b'+';
                     assert_eq!(text.is_ok(), free, "{length} {place}");
@@ -156,10 +141,7 @@ mod tests {
         assert_eq!(binary(&mut Cursor::new(&[])), Err(Malformed::Truncated));
         assert_eq!(binary(&mut Cursor::new(&[0])), Err(Malformed::Truncated));
         assert_eq!(binary(&mut Cursor::new(&[0, 2, b'a'])), Err(Malformed::Truncated));
-        assert_eq!(
-            binary(&mut Cursor::new(&[0xff, 0xff, b'a'])),
-            Err(Malformed::Truncated)
-        );
+        assert_eq!(binary(&mut Cursor::new(&[0xff, 0xff, b'a'])), Err(Malformed::Truncated));
     }
 
     #[test]

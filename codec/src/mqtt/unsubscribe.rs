@@ -54,10 +54,7 @@ impl<'a> Unsubscribe<'a> {
 impl fmt::Debug for Unsubscribe<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Unsubscribe ")?;
-        f.debug_list()
-            .entry(&self.id.value())
-            .entries(self.filters())
-            .finish()
+        f.debug_list().entry(&self.id.value()).entries(self.filters()).finish()
     }
 }
 
@@ -69,9 +66,8 @@ impl fmt::Debug for Unsubscribe<'_> {
 /// [`Misuse`] when a filter or the packet is too long; nothing was appended.
 pub fn encode_unsubscribe(out: &mut Vec<u8>, id: PacketId, filters: &[&str]) -> Result<(), Misuse> {
     debug_assert!(!filters.is_empty(), "at least one filter [MQTT-3.10.3-2]");
-    let remaining_bytes = filters
-        .iter()
-        .try_fold(2, |sum, filter| Ok(sum + text::field_bytes(filter.len())?))?;
+    let remaining_bytes =
+        filters.iter().try_fold(2, |sum, filter| Ok(sum + text::field_bytes(filter.len())?))?;
     header::write(out, 0xa2, header::sayable(remaining_bytes)?);
     out.extend_from_slice(&id.to_wire());
     for filter in filters {
