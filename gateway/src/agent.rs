@@ -16,6 +16,7 @@ pub mod events;
 pub mod gather;
 pub mod http;
 pub mod operator;
+pub mod parameters;
 pub mod routes;
 pub mod ticket;
 pub mod tools;

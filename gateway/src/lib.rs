@@ -33,6 +33,8 @@ pub mod mail;
 pub mod metrics;
 pub mod notify;
 pub mod peer;
+#[cfg(test)]
+pub(crate) mod scratch_folder;
 pub mod serve;
 pub mod shard;
 pub mod stop;

@@ -155,10 +155,6 @@ limits! {
         timeout_ms_default: u64 = 30_000, 1..=86_400_000, "ms";
         /// Time given to an answer on its way, after `timeoutMs`; then 504 `device-timeout`.
         command_grace_ms: u64 = 2000, 0..=600_000, "ms";
-        /// Time that the answer to an idempotency key is kept.
-        idempotency_ms: u64 = 86_400_000, 1000..=604_800_000, "ms";
-        /// Idempotency keys that one core keeps; the oldest settled one gives way.
-        idempotency_keys_per_core: u32 = 100_000, 1..=10_000_000, "keys";
     }
     "Manifests" {
         /// Commands in one manifest; the ones behind are refused and reported to the device.
@@ -183,7 +179,6 @@ const _: () = assert!(default::timeout_ms_min <= default::timeout_ms_default);
 const _: () = assert!(default::timeout_ms_default <= default::timeout_ms_max);
 const _: () = assert!(default::heartbeat_late_ms < default::heartbeat_offline_ms);
 const _: () = assert!(default::schema_bytes_max < ENVELOPE_BYTES_MAX);
-const _: () = assert!(default::idempotency_ms >= default::timeout_ms_max + default::command_grace_ms);
 
 impl Limits {
     /// Largest MQTT packet after log-in, in bytes: the largest payload and its envelope. A larger one closes the
@@ -216,16 +211,13 @@ impl Limits {
     fn contradictions(&self) -> Vec<&'static str> {
         [
             (
-                self.timeout_ms_min > self.timeout_ms_default || self.timeout_ms_default > self.timeout_ms_max,
+                self.timeout_ms_min > self.timeout_ms_default
+                    || self.timeout_ms_default > self.timeout_ms_max,
                 "limits.timeout_ms_default must lie between limits.timeout_ms_min and limits.timeout_ms_max",
             ),
             (
                 self.heartbeat_late_ms >= self.heartbeat_offline_ms,
                 "limits.heartbeat_late_ms must be below limits.heartbeat_offline_ms",
-            ),
-            (
-                self.idempotency_ms < self.timeout_ms_max.saturating_add(self.command_grace_ms),
-                "limits.idempotency_ms must be at least limits.timeout_ms_max + limits.command_grace_ms, or a repeat could run a command twice",
             ),
         ]
         .into_iter()
@@ -291,6 +283,25 @@ mod tests {
         for name in ["timeout_ms_default", "heartbeat_late_ms"] {
             assert!(problems.contains(name), "{name} is not named in: {problems}");
         }
+    }
+
+    #[test]
+    fn every_limit_is_read_by_the_room_it_bounds() {
+        let mut rooms = String::new();
+        let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !path.ends_with("limits.rs") {
+                    rooms.push_str(&std::fs::read_to_string(path).unwrap());
+                }
+            }
+        }
+        let unread: Vec<_> =
+            ROWS.iter().filter(|row| !rooms.contains(&format!("limits.{}", row.name))).collect();
+        assert!(unread.is_empty(), "nobody obeys {unread:?}");
     }
 
     #[test]

@@ -33,9 +33,7 @@ fn send(socket: &OsStr, word: &str) -> io::Result<()> {
         [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
         path => SocketAddr::from_pathname(OsStr::from_bytes(path))?,
     };
-    UnixDatagram::unbound()?
-        .send_to_addr(word.as_bytes(), &address)
-        .map(drop)
+    UnixDatagram::unbound()?.send_to_addr(word.as_bytes(), &address).map(drop)
 }
 
 #[cfg(test)]

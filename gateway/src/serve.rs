@@ -78,7 +78,7 @@ fn build(config: &Config, keys: &Arc<Keys>) -> std::io::Result<Running<Shard>> {
     let limits = &config.limits;
     options.limits.carry_bytes_max = http_limits(limits).request_bytes_max().max(limits.packet_bytes_max()) + 64 * 1024;
     options.limits.marks.high_bytes = limits.backlog_bytes_max;
-    let mut dice = || -> std::io::Result<u64> {
+    let dice = || -> std::io::Result<u64> {
         let mut bytes = [0; 8];
         getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
         Ok(u64::from_le_bytes(bytes))

@@ -76,7 +76,6 @@ pub enum Alarmed {
 }
 
 /// One core of the gateway.
-#[derive(Debug)]
 pub struct Shard {
     pub(crate) facts: Arc<Facts>,
     pub(crate) keys: Arc<Keys>,

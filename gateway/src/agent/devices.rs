@@ -5,6 +5,7 @@
 
 use super::errors::{ApiError, Problem};
 use super::gather::{Query, View};
+use super::parameters::{BAD_ENCODING, parameters};
 use super::tools::{Catalog, Format, ToolDevice, etag};
 use crate::auth::Agent;
 use crate::device::manifest::{Command, Manifest};
@@ -14,7 +15,7 @@ use codec::json::encode_str;
 use engine::Key;
 use std::io::Write;
 use std::sync::Arc;
-use transports::http::{Request, Response, query_pairs};
+use transports::http::{Request, Response};
 
 /// Devices in one answer when the request does not say.
 const LIMIT_DEFAULT: usize = 1000;
@@ -48,8 +49,11 @@ impl Shard {
     pub(crate) fn list_devices(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>, agent: &Arc<Agent>) {
         let mut query = Query::default();
         let (mut limit, mut after) = (LIMIT_DEFAULT, None);
-        for (name, value) in query_pairs(request.query.unwrap_or_default()).flatten() {
-            match &*name {
+        let Some(parameters) = parameters(request) else {
+            return self.bad_parameter(cx, conn, BAD_ENCODING);
+        };
+        for (name, value) in parameters {
+            match name.as_str() {
                 "group" => query.group = Some(value.into()),
                 "status" => query.status = Some(value.into()),
                 "cursor" => after = Some(value.into()),
@@ -72,8 +76,11 @@ impl Shard {
     /// `GET /v1/agents/{agent}/tools`
     pub(crate) fn list_tools(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>, agent: &Arc<Agent>) {
         let mut format = Format::Default;
-        for (name, value) in query_pairs(request.query.unwrap_or_default()).flatten() {
-            if &*name == "format" {
+        let Some(parameters) = parameters(request) else {
+            return self.bad_parameter(cx, conn, BAD_ENCODING);
+        };
+        for (name, value) in parameters {
+            if name == "format" {
                 match Format::from_query(&value) {
                     Some(known) => format = known,
                     None => return self.bad_parameter(cx, conn, "format is openai, anthropic or mcp"),

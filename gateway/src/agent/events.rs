@@ -11,6 +11,7 @@
 
 use super::errors::{ApiError, Problem};
 use super::http::{Caller, Waits};
+use super::parameters::{BAD_ENCODING, parameters};
 use crate::auth::{Agent, Grant, OpenStream};
 use crate::command::id::read_hex;
 use crate::mail::Mail;
@@ -21,7 +22,7 @@ use engine::Key;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use transports::http::{Request, query_pairs};
+use transports::http::Request;
 use transports::sse;
 
 /// Events of one fetch.
@@ -62,9 +63,12 @@ impl Shard {
         agent: &Arc<Agent>,
     ) {
         let mut cursor: Option<String> = request.header("last-event-id").map(Into::into);
-        for (name, value) in query_pairs(request.query.unwrap_or_default()).flatten() {
-            match &*name {
-                "after" => cursor = Some(value.into()),
+        let Some(parameters) = parameters(request) else {
+            return self.bad_parameter(cx, conn, BAD_ENCODING);
+        };
+        for (name, value) in parameters {
+            match name.as_str() {
+                "after" => cursor = Some(value),
                 "consumer" => {
                     let detail = "consumer needs the durable store, which this gateway does not have";
                     return self.bad_parameter(cx, conn, detail);

@@ -116,9 +116,23 @@ pub fn find<'p>(method: Method, path: &'p str, serves: Serves) -> Found<'p> {
         if route.method == asked {
             return Found::Route(route, segments);
         }
-        others.push(route.method.as_str());
+        others.push(word(route.method));
     }
     if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others.join(", ")) }
+}
+
+/// A method of the table, for the Allow header.
+fn word(method: Method) -> &'static str {
+    match method {
+        Method::Get => "GET, HEAD",
+        Method::Head => "HEAD",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+        Method::Options => "OPTIONS",
+        Method::Patch => "PATCH",
+        Method::Other => "",
+    }
 }
 
 fn serves_part(serves: Serves, part: Part) -> bool {
@@ -172,7 +186,7 @@ mod tests {
     #[test]
     fn knows_a_path_with_another_method() {
         let found = find(Method::Delete, "/v1/agents/a/devices", ALL);
-        assert!(matches!(found, Found::OtherMethods(allow) if allow == "GET"));
+        assert!(matches!(found, Found::OtherMethods(allow) if allow == "GET, HEAD"));
     }
 
     #[test]

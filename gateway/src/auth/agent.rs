@@ -39,7 +39,12 @@ pub struct RetryAfterMs(pub u64);
 impl Agent {
     /// An agent with nothing taken.
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.into(), in_flight: AtomicU32::new(0), streams: AtomicU32::new(0), triggers: AtomicU64::new(0) }
+        Self {
+            name: name.into(),
+            in_flight: AtomicU32::new(0),
+            streams: AtomicU32::new(0),
+            triggers: AtomicU64::new(0),
+        }
     }
 
     /// The agent's id.

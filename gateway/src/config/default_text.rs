@@ -59,9 +59,7 @@ pub fn default_text() -> String {
     let mut text = HEAD.to_owned();
     let mut group = "";
     for row in ROWS {
-        let Row {
-            name, default, unit, ..
-        } = row;
+        let Row { name, default, unit, .. } = row;
         if row.group != group {
             group = row.group;
             text.push_str(&format!("\n# -- {group} --\n"));

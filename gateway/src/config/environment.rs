@@ -53,9 +53,7 @@ pub(super) fn overlay(mut table: Table, variables: Vec<(String, String)>) -> Res
         let value = parse(kind, text).ok_or_else(|| format!("{name}: {text:?} is not {}", kind.wanted()))?;
         place(&mut table, &path, value).ok_or_else(|| format!("{name}: it does not fit the file"))?;
     }
-    table
-        .try_into()
-        .map_err(|error| format!("with the environment: {}", error.to_string().trim_end()))
+    table.try_into().map_err(|error| format!("with the environment: {}", error.to_string().trim_end()))
 }
 
 /// Which type the option at `path` has; `None` when there is no such option.
@@ -66,10 +64,7 @@ fn kind(path: &[&str]) -> Option<Kind> {
         ["listen", _, "protocol" | "address"] => Some(Kind::Text),
         ["listen", _, "tls"] => Some(Kind::Flag),
         ["listen", _, "serves"] => Some(Kind::Texts),
-        ["limits", name] => limits::ROWS
-            .iter()
-            .any(|row| row.name == *name)
-            .then_some(Kind::Number),
+        ["limits", name] => limits::ROWS.iter().any(|row| row.name == *name).then_some(Kind::Number),
         _ => None,
     }
 }
@@ -92,9 +87,7 @@ fn parse(kind: Kind, text: &str) -> Option<Value> {
         Kind::Flag => text.trim().parse().ok().map(Value::Boolean),
         Kind::Texts => {
             let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-            Some(Value::Array(
-                words.map(|word| Value::String(word.to_owned())).collect(),
-            ))
+            Some(Value::Array(words.map(|word| Value::String(word.to_owned())).collect()))
         }
     }
 }
@@ -110,11 +103,7 @@ fn make_room_for_listeners(
         if let [first, index, ..] = path.as_slice()
             && first == "listen"
         {
-            indices.insert(
-                index
-                    .parse::<usize>()
-                    .map_err(|_| format!("{name}: {index:?} is not a number"))?,
-            );
+            indices.insert(index.parse::<usize>().map_err(|_| format!("{name}: {index:?} is not a number"))?);
         }
     }
     if indices.is_empty() {
@@ -155,9 +144,7 @@ fn place(table: &mut Table, path: &[&str], value: Value) -> Option<()> {
             Some(())
         }
         [section, key] => {
-            let section = table
-                .entry(*section)
-                .or_insert_with(|| Value::Table(Table::new()));
+            let section = table.entry(*section).or_insert_with(|| Value::Table(Table::new()));
             section.as_table_mut()?.insert((*key).to_owned(), value);
             Some(())
         }

@@ -7,10 +7,7 @@ fn read(text: &str) -> Result<Config, String> {
 }
 
 fn read_with(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
-    let variables = variables
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Config::from_text(text, "gateway.toml", variables).map_err(|error| error.to_string())
 }
 
@@ -22,14 +19,8 @@ fn the_default_text_says_the_defaults() {
 
 #[test]
 fn the_default_text_names_every_option() {
-    let mut all = Config {
-        cores: Some(1),
-        ..Config::default()
-    };
-    all.tls = Tls {
-        certificate: Some("c".into()),
-        key: Some("k".into()),
-    };
+    let mut all = Config { cores: Some(1), ..Config::default() };
+    all.tls = Tls { certificate: Some("c".into()), key: Some("k".into()) };
     all.auth.url = Some("http://localhost".into());
     let table: toml::Table = toml::from_str(&toml::to_string(&all).unwrap()).unwrap();
     let mut keys: Vec<String> = table.keys().cloned().collect();
@@ -38,9 +29,8 @@ fn the_default_text_names_every_option() {
     }
     let text = default_text();
     for key in keys {
-        let named = text
-            .lines()
-            .any(|line| line.trim_start_matches(['#', ' ', '[']).starts_with(key.as_str()));
+        let named =
+            text.lines().any(|line| line.trim_start_matches(['#', ' ', '[']).starts_with(key.as_str()));
         assert!(named, "{key} is not in the default text");
     }
 }
@@ -71,13 +61,7 @@ fn reads_the_example_of_the_interface() {
     .unwrap();
     assert_eq!(config.core_count(), 2);
     assert_eq!(config.listen[0], Listen::mqtt("0.0.0.0:1883".parse().unwrap()));
-    assert_eq!(
-        config.listen[1].serves,
-        Serves {
-            agents: true,
-            ..Serves::default()
-        }
-    );
+    assert_eq!(config.listen[1].serves, Serves { agents: true, ..Serves::default() });
     assert_eq!(config.limits.command_grace_ms, 500);
     assert_eq!(config.limits.commands_in_flight_per_agent, 100);
 }
@@ -87,11 +71,7 @@ fn names_the_line_of_an_unknown_key() {
     for (text, line, key) in [
         ("data_dir = \"d\"\ncolour = 1\n", "line 2", "colour"),
         ("[limits]\n\ncommand_grace = 5\n", "line 3", "command_grace"),
-        (
-            "[[listen]]\nprotocol = \"mqtt\"\naddress = \"127.0.0.1:1\"\nport = 5\n",
-            "line 4",
-            "port",
-        ),
+        ("[[listen]]\nprotocol = \"mqtt\"\naddress = \"127.0.0.1:1\"\nport = 5\n", "line 4", "port"),
         ("[auth]\nmode = \"keys\"\nkey = \"x\"\n", "line 3", "key"),
     ] {
         let complaint = read(text).unwrap_err();
@@ -104,10 +84,7 @@ fn names_the_line_of_an_unknown_key() {
 fn refuses_what_it_cannot_serve_with_a_sentence() {
     let listen = |rest: &str| format!("[[listen]]\nprotocol = \"http\"\naddress = \"127.0.0.1:80\"\n{rest}");
     for (text, sentence) in [
-        (
-            listen("tls = true\n"),
-            "TLS listeners arrive with a later version",
-        ),
+        (listen("tls = true\n"), "TLS listeners arrive with a later version"),
         (listen("serves = []\n"), "serves is empty"),
         (listen("serves = [\"devils\"]\n"), "unknown variant `devils`"),
         (listen("") + &listen(""), "127.0.0.1:80 is taken"),
@@ -115,24 +92,15 @@ fn refuses_what_it_cannot_serve_with_a_sentence() {
         ("cores = 0\n".into(), "cores must lie between 1"),
         ("listen = []\n".into(), "nobody could connect"),
         ("data_dir = \"\"\n".into(), "data_dir must not be empty"),
-        (
-            "[limits]\nmqtt_inflight_to_device = 0\n".into(),
-            "must lie between 1 and 64",
-        ),
-        (
-            "[[listen]]\nprotocol = \"mqtt\"\naddress = \"localhost\"\n".into(),
-            "is not IP:PORT",
-        ),
+        ("[limits]\nmqtt_inflight_to_device = 0\n".into(), "must lie between 1 and 64"),
+        ("[[listen]]\nprotocol = \"mqtt\"\naddress = \"localhost\"\n".into(), "is not IP:PORT"),
         (
             "[[listen]]\nprotocol = \"mqtt\"\naddress = \"[::]:1\"\nserves = [\"agents\"]\n".into(),
             "`serves` belongs to http listeners",
         ),
     ] {
         let complaint = read(&text).unwrap_err();
-        assert!(
-            complaint.contains(sentence),
-            "{complaint:?} does not say {sentence:?}"
-        );
+        assert!(complaint.contains(sentence), "{complaint:?} does not say {sentence:?}");
     }
 }
 
@@ -156,14 +124,7 @@ fn the_environment_goes_over_the_file() {
     assert_eq!(config.data_dir, PathBuf::from("e"));
     assert_eq!(config.cores, Some(3));
     assert_eq!(config.listen[0], Listen::mqtt("0.0.0.0:1884".parse().unwrap()));
-    assert_eq!(
-        config.listen[1].serves,
-        Serves {
-            devices: false,
-            agents: true,
-            operator: true
-        }
-    );
+    assert_eq!(config.listen[1].serves, Serves { devices: false, agents: true, operator: true });
     assert_eq!(config.listen[2], Listen::mqtt("[::1]:1885".parse().unwrap()));
     assert_eq!((config.limits.command_grace_ms, config.auth.cache_ms), (5000, 7));
 }
@@ -177,29 +138,18 @@ fn refuses_variables_that_name_nothing_or_say_nonsense() {
         ("GATEWAY__LISTEN__0__TLS", "maybe", "is not true or false"),
         ("GATEWAY__LISTEN__9__ADDRESS", "[::]:1", "there are 2 listeners"),
         ("GATEWAY__LISTEN__X__ADDRESS", "[::]:1", "\"x\" is not a number"),
-        (
-            "GATEWAY__LISTEN__2__ADDRESS",
-            "[::]:1",
-            "missing field `protocol`",
-        ),
+        ("GATEWAY__LISTEN__2__ADDRESS", "[::]:1", "missing field `protocol`"),
         ("GATEWAY__AUTH__MODE", "trust", "unknown variant `trust`"),
         ("GATEWAY__LIMITS__MQTT_INFLIGHT_TO_DEVICE", "70000", "70000"),
     ] {
         let complaint = read_with("", &[(name, value)]).unwrap_err();
-        assert!(
-            complaint.contains(sentence),
-            "{complaint:?} does not say {sentence:?}"
-        );
+        assert!(complaint.contains(sentence), "{complaint:?} does not say {sentence:?}");
     }
 }
 
 #[test]
 fn prints_what_it_reads_back() {
-    let config = read_with(
-        "",
-        &[("GATEWAY__CORES", "2"), ("GATEWAY__LISTEN__1__SERVES", "agents")],
-    )
-    .unwrap();
+    let config = read_with("", &[("GATEWAY__CORES", "2"), ("GATEWAY__LISTEN__1__SERVES", "agents")]).unwrap();
     assert_eq!(read(&config.print()), Ok(config));
 }
 
@@ -207,10 +157,7 @@ fn prints_what_it_reads_back() {
 fn prints_no_secret() {
     let mut config = Config::default();
     for (url, shown) in [
-        (
-            "http://user:secret@host:9000/validate",
-            "http://***@host:9000/validate",
-        ),
+        ("http://user:secret@host:9000/validate", "http://***@host:9000/validate"),
         ("http://host/validate?token=secret", "http://host/validate?***"),
         ("http://host", "http://host"),
         ("secret@host", "http://***@host"),

@@ -12,7 +12,7 @@ use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 /// One core's rows.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Registry {
     rows: Slots<Row>,
     index: HashTable<Key>,
