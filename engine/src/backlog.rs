@@ -34,10 +34,7 @@ pub struct Marks {
 
 impl Default for Marks {
     fn default() -> Marks {
-        Marks {
-            high_bytes: 1024 * 1024,
-            low_bytes: 64 * 1024,
-        }
+        Marks { high_bytes: 1024 * 1024, low_bytes: 64 * 1024 }
     }
 }
 
@@ -57,11 +54,7 @@ impl Default for Chunks {
 impl Chunks {
     /// An empty pool that keeps at most `pooled_max` chunks while nobody needs them.
     pub fn new(pooled_max: usize) -> Chunks {
-        Chunks {
-            pooled: Vec::new(),
-            pooled_max,
-            lent: 0,
-        }
+        Chunks { pooled: Vec::new(), pooled_max, lent: 0 }
     }
 
     /// How many bytes the chunks in use have room for.
@@ -76,9 +69,7 @@ impl Chunks {
 
     fn lend(&mut self) -> Vec<u8> {
         self.lent += 1;
-        self.pooled
-            .pop()
-            .unwrap_or_else(|| Vec::with_capacity(CHUNK_BYTES))
+        self.pooled.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK_BYTES))
     }
 
     fn take_back(&mut self, mut chunk: Vec<u8>) {
@@ -107,13 +98,7 @@ pub struct Backlog {
 impl Backlog {
     /// An empty backlog that begins `now`.
     pub fn new(now: Instant) -> Backlog {
-        Backlog {
-            chunks: VecDeque::new(),
-            sent_of_first: 0,
-            bytes: 0,
-            progress: now,
-            refused: false,
-        }
+        Backlog { chunks: VecDeque::new(), sent_of_first: 0, bytes: 0, progress: now, refused: false }
     }
 
     /// How many bytes are unsent.
@@ -236,20 +221,13 @@ impl Backlog {
             self.bytes + self.sent_of_first,
             "every byte is counted once"
         );
-        debug_assert!(
-            self.chunks
-                .front()
-                .is_none_or(|first| self.sent_of_first < first.len())
-        );
+        debug_assert!(self.chunks.front().is_none_or(|first| self.sent_of_first < first.len()));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::disallowed_methods,
-        reason = "an Instant can only be had from the clock"
-    )]
+    #![allow(clippy::disallowed_methods, reason = "an Instant can only be had from the clock")]
     use super::*;
 
     fn bytes_from(first: usize, count: usize) -> Vec<u8> {
@@ -259,10 +237,7 @@ mod tests {
     fn front_bytes(backlog: &Backlog, slices_max: usize) -> Vec<u8> {
         let mut slices = vec![IoSlice::new(&[]); slices_max];
         let filled = backlog.front(&mut slices);
-        slices[..filled]
-            .iter()
-            .flat_map(|slice| slice.iter().copied())
-            .collect()
+        slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
     }
 
     #[test]
@@ -270,15 +245,9 @@ mod tests {
         let (mut pool, now) = (Chunks::new(8), Instant::now());
         let mut backlog = Backlog::new(now);
         backlog.append(&bytes_from(0, 3 * CHUNK_BYTES + 1), &mut pool);
-        assert_eq!(
-            (backlog.bytes(), pool.lent_bytes()),
-            (3 * CHUNK_BYTES + 1, 4 * CHUNK_BYTES)
-        );
+        assert_eq!((backlog.bytes(), pool.lent_bytes()), (3 * CHUNK_BYTES + 1, 4 * CHUNK_BYTES));
         backlog.advance(3 * CHUNK_BYTES, &mut pool, now);
-        assert_eq!(
-            (pool.lent_bytes(), pool.pooled_bytes()),
-            (CHUNK_BYTES, 3 * CHUNK_BYTES)
-        );
+        assert_eq!((pool.lent_bytes(), pool.pooled_bytes()), (CHUNK_BYTES, 3 * CHUNK_BYTES));
         backlog.advance(1, &mut pool, now);
         assert!(backlog.is_empty());
         assert_eq!((pool.lent_bytes(), pool.pooled_bytes()), (0, 4 * CHUNK_BYTES));
@@ -290,10 +259,7 @@ mod tests {
         let mut backlog = Backlog::new(now);
         backlog.append(&vec![0; 5 * CHUNK_BYTES], &mut pool);
         backlog.release(&mut pool);
-        assert_eq!(
-            (backlog.bytes(), pool.lent_bytes(), pool.pooled_bytes()),
-            (0, 0, 2 * CHUNK_BYTES)
-        );
+        assert_eq!((backlog.bytes(), pool.lent_bytes(), pool.pooled_bytes()), (0, 0, 2 * CHUNK_BYTES));
     }
 
     #[test]
@@ -317,10 +283,7 @@ mod tests {
         let later = begun + STALL_MAX / 2;
         backlog.append(b"again", &mut pool);
         backlog.advance(0, &mut pool, later);
-        assert_eq!(
-            (backlog.last_progress(), backlog.stalls_at()),
-            (begun, begun + STALL_MAX)
-        );
+        assert_eq!((backlog.last_progress(), backlog.stalls_at()), (begun, begun + STALL_MAX));
         assert!(backlog.is_stalled(begun + STALL_MAX));
         backlog.advance(1, &mut pool, later);
         assert!(!backlog.is_stalled(begun + STALL_MAX));
@@ -330,19 +293,13 @@ mod tests {
     #[test]
     fn tells_of_relief_once_and_only_who_was_refused() {
         let (mut pool, now) = (Chunks::default(), Instant::now());
-        let marks = Marks {
-            high_bytes: 100,
-            low_bytes: 10,
-        };
+        let marks = Marks { high_bytes: 100, low_bytes: 10 };
         let mut backlog = Backlog::new(now);
         backlog.append(&[0; 100], &mut pool);
         assert!(backlog.is_choked(&marks));
         backlog.note_refusal();
         backlog.advance(89, &mut pool, now);
-        assert!(
-            !backlog.is_choked(&marks) && !backlog.take_relief(&marks),
-            "below high is not yet low"
-        );
+        assert!(!backlog.is_choked(&marks) && !backlog.take_relief(&marks), "below high is not yet low");
         backlog.advance(1, &mut pool, now);
         assert!(backlog.take_relief(&marks));
         assert!(!backlog.take_relief(&marks));
@@ -361,6 +318,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
+
         #[test]
         fn what_comes_out_is_what_went_in(steps in proptest::collection::vec((proptest::bool::ANY, 0..40_000usize), 0..40)) {
             let (mut pool, now) = (Chunks::new(3), Instant::now());
