@@ -299,8 +299,8 @@ mod tests {
                 }
             }
         }
-        let unread: Vec<_> =
-            ROWS.iter().filter(|row| !rooms.contains(&format!("limits.{}", row.name))).collect();
+        let names = ROWS.iter().map(|row| row.name);
+        let unread: Vec<&str> = names.filter(|name| !rooms.contains(&format!("limits.{name}"))).collect();
         assert!(unread.is_empty(), "nobody obeys {unread:?}");
     }
 
