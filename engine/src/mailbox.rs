@@ -64,20 +64,14 @@ pub struct Mailbox<T> {
 
 impl<T> fmt::Debug for Mailbox<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mailbox")
-            .field("letters", &self.ring.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Mailbox").field("letters", &self.ring.len()).finish_non_exhaustive()
     }
 }
 
 impl<T> Mailbox<T> {
     /// An empty box for `letters_max` letters (at least one) whose owner wakes when `bell` rings.
     pub fn new(letters_max: usize, bell: Bell) -> Arc<Mailbox<T>> {
-        Arc::new(Mailbox {
-            ring: Ring::new(letters_max.max(1)),
-            armed: AtomicBool::new(false),
-            bell,
-        })
+        Arc::new(Mailbox { ring: Ring::new(letters_max.max(1)), armed: AtomicBool::new(false), bell })
     }
 
     /// The receiver's: the next letter. Letters of one sender come in the order in which he posted them.
@@ -157,19 +151,9 @@ impl<T> Post<T> {
         let touched = Vec::with_capacity(mailboxes.len());
         let lanes = mailboxes
             .into_iter()
-            .map(|mailbox| Lane {
-                mailbox,
-                waiting: VecDeque::new(),
-                touched: false,
-            })
+            .map(|mailbox| Lane { mailbox, waiting: VecDeque::new(), touched: false })
             .collect();
-        Post {
-            lanes,
-            touched,
-            unposted: 0,
-            unposted_peak: 0,
-            rings: 0,
-        }
+        Post { lanes, touched, unposted: 0, unposted_peak: 0, rings: 0 }
     }
 
     /// How many neighbours there are.
@@ -187,11 +171,7 @@ impl<T> Post<T> {
             lane.touched = true;
             self.touched.push(to);
         }
-        let refused = if lane.waiting.is_empty() {
-            lane.mailbox.ring.push(letter)
-        } else {
-            Err(letter)
-        };
+        let refused = if lane.waiting.is_empty() { lane.mailbox.ring.push(letter) } else { Err(letter) };
         if let Err(letter) = refused {
             lane.waiting.push_back(letter);
             self.unposted += 1;
@@ -209,12 +189,7 @@ impl<T> Post<T> {
         }
         // Orders every push above, and those of `post`, before every look at a flag below; one fence serves them all.
         fence(Ordering::SeqCst);
-        let Post {
-            lanes,
-            touched,
-            rings,
-            ..
-        } = self;
+        let Post { lanes, touched, rings, .. } = self;
         touched.retain(|&to| {
             let lane = &mut lanes[to];
             *rings += u64::from(lane.mailbox.ring_if_armed());

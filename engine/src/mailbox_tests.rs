@@ -52,10 +52,7 @@ fn does_not_let_a_receiver_sleep_beside_a_letter() {
     mailbox.disarm();
     post.flush();
     assert_eq!(rung(&rings), 0);
-    assert_eq!(
-        (mailbox.len(), mailbox.take(), mailbox.is_empty()),
-        (1, Some(1), true)
-    );
+    assert_eq!((mailbox.len(), mailbox.take(), mailbox.is_empty()), (1, Some(1), true));
 }
 
 #[test]

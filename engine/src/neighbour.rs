@@ -22,10 +22,7 @@ impl<T> Berth<T> {
     pub fn new(letters_max: usize) -> Berth<T> {
         let parker = Parker::new();
         let unparker = parker.unparker().clone();
-        Berth {
-            mailbox: Mailbox::new(letters_max, Box::new(move || unparker.unpark())),
-            parker,
-        }
+        Berth { mailbox: Mailbox::new(letters_max, Box::new(move || unparker.unpark())), parker }
     }
 
     /// The box, for the list that every [`Post`] is made of.
@@ -35,11 +32,7 @@ impl<T> Berth<T> {
 
     /// The neighbour, now that it can write to everyone.
     pub fn join(self, post: Post<T>) -> Neighbour<T> {
-        Neighbour {
-            mailbox: self.mailbox,
-            parker: self.parker,
-            post,
-        }
+        Neighbour { mailbox: self.mailbox, parker: self.parker, post }
     }
 }
 
@@ -167,9 +160,8 @@ mod tests {
         const LETTERS: u64 = 500;
         let receiver = Berth::new(2);
         let boxes = || vec![receiver.mailbox()];
-        let senders: Vec<_> = (0..2u64)
-            .map(|sender| (sender, Berth::new(1).join(Post::new(boxes()))))
-            .collect();
+        let senders: Vec<_> =
+            (0..2u64).map(|sender| (sender, Berth::new(1).join(Post::new(boxes())))).collect();
         let mut receiver = receiver.join(Post::new(vec![]));
         let threads: Vec<_> = senders
             .into_iter()

@@ -36,10 +36,7 @@ impl Default for Scratch {
 impl Scratch {
     /// A scratch for `bytes` bytes.
     pub fn new(bytes: usize) -> Scratch {
-        Scratch {
-            bytes: vec![0; bytes].into_boxed_slice(),
-            filled: 0,
-        }
+        Scratch { bytes: vec![0; bytes].into_boxed_slice(), filled: 0 }
     }
 
     /// How much it holds when full.
@@ -94,11 +91,7 @@ pub struct Buffers {
 impl Buffers {
     /// No buffers yet.
     pub const fn new() -> Buffers {
-        Buffers {
-            all: Vec::new(),
-            warm: Vec::new(),
-            cold: Vec::new(),
-        }
+        Buffers { all: Vec::new(), warm: Vec::new(), cold: Vec::new() }
     }
 
     /// Lends an empty buffer.
@@ -146,10 +139,7 @@ impl Buffers {
 
     /// How many bytes the buffers have room for that wait to be lent.
     pub fn kept_bytes(&self) -> usize {
-        self.warm
-            .iter()
-            .map(|&index| self.all[index as usize].capacity())
-            .sum()
+        self.warm.iter().map(|&index| self.all[index as usize].capacity()).sum()
     }
 
     fn is_lent(&self, lent: Lent) -> bool {

@@ -31,10 +31,8 @@ pub const BUCKETS: u32 = 4096;
 
 const TICK_NS: u32 = TICK.subsec_nanos();
 const TICKS_PER_SECOND: u64 = (1_000_000_000 / TICK_NS) as u64;
-const _: () = assert!(
-    TICK.as_secs() == 0 && 1_000_000_000 % TICK_NS == 0,
-    "a second is a whole number of ticks"
-);
+const _: () =
+    assert!(TICK.as_secs() == 0 && 1_000_000_000 % TICK_NS == 0, "a second is a whole number of ticks");
 
 /// The bucket of what is due and not handed out yet.
 const DUE: u32 = BUCKETS;
@@ -43,10 +41,8 @@ const NONE: u32 = u32::MAX;
 /// The last tick that can be asked for, thirteen years after the start.
 const LAST_TICK: u32 = u32::MAX - 1;
 
-const _: () = assert!(
-    BUCKETS.is_power_of_two() && BUCKETS == 64 * 64,
-    "the map of buckets has two levels of 64"
-);
+const _: () =
+    assert!(BUCKETS.is_power_of_two() && BUCKETS == 64 * 64, "the map of buckets has two levels of 64");
 const _: () = assert!(size_of::<Entry>() == 16, "a million timers are 16 MB");
 
 /// Moments and ticks, counted from one fixed moment.
@@ -80,9 +76,7 @@ impl Ticks {
 }
 
 fn clamp(seconds: u64, ticks: u32) -> u32 {
-    let ticks = seconds
-        .saturating_mul(TICKS_PER_SECOND)
-        .saturating_add(u64::from(ticks));
+    let ticks = seconds.saturating_mul(TICKS_PER_SECOND).saturating_add(u64::from(ticks));
     ticks.min(u64::from(LAST_TICK)) as u32
 }
 
@@ -98,12 +92,7 @@ struct Entry {
     bucket: u32,
 }
 
-const UNHUNG: Entry = Entry {
-    next: NONE,
-    prev: NONE,
-    deadline: NONE,
-    bucket: NONE,
-};
+const UNHUNG: Entry = Entry { next: NONE, prev: NONE, deadline: NONE, bucket: NONE };
 
 /// The wheel: at most one deadline per row of a table that it is aligned with, sixteen bytes each.
 pub struct Wheel {
@@ -235,10 +224,7 @@ impl Wheel {
         let mut index = first;
         loop {
             let entry = self.entries[index as usize];
-            self.entries[index as usize] = Entry {
-                deadline: entry.deadline,
-                ..UNHUNG
-            };
+            self.entries[index as usize] = Entry { deadline: entry.deadline, ..UNHUNG };
             if entry.deadline <= self.swept {
                 self.hang(index, DUE);
             } else if entry.deadline != NONE {
@@ -285,10 +271,7 @@ impl Wheel {
                 *head = entry.next;
             }
         }
-        self.entries[index as usize] = Entry {
-            deadline: entry.deadline,
-            ..UNHUNG
-        };
+        self.entries[index as usize] = Entry { deadline: entry.deadline, ..UNHUNG };
     }
 }
 
@@ -300,10 +283,7 @@ struct Occupied {
 
 impl Default for Occupied {
     fn default() -> Self {
-        Occupied {
-            words: [0; 64],
-            summary: 0,
-        }
+        Occupied { words: [0; 64], summary: 0 }
     }
 }
 
@@ -355,10 +335,7 @@ pub struct Alarms<T: Copy> {
 impl<T: Copy> Alarms<T> {
     /// No alarms, on a clock whose tick 0 begins at `base`.
     pub fn new(base: Instant) -> Alarms<T> {
-        Alarms {
-            tokens: Slots::new(),
-            wheel: Wheel::new(base),
-        }
+        Alarms { tokens: Slots::new(), wheel: Wheel::new(base) }
     }
 
     /// An alarm that says `token` at `at`, or up to a tick later.
@@ -386,10 +363,7 @@ impl<T: Copy> Alarms<T> {
     pub fn pop_due(&mut self) -> Option<T> {
         let index = self.wheel.pop_due()?;
         let token = self.tokens.key_at(index).and_then(|key| self.tokens.remove(key));
-        debug_assert!(
-            token.is_some(),
-            "a row hangs on the wheel exactly as long as its alarm lives"
-        );
+        debug_assert!(token.is_some(), "a row hangs on the wheel exactly as long as its alarm lives");
         token
     }
 
