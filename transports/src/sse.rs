@@ -110,31 +110,21 @@ mod tests {
 
     #[test]
     fn every_line_of_the_data_gets_its_own_prefix() {
-        assert_eq!(
-            written("", "", &[b"a\nb\r\nc\rd\n"]),
-            "data: a\ndata: b\ndata: c\ndata: d\ndata: \n\n"
-        );
+        assert_eq!(written("", "", &[b"a\nb\r\nc\rd\n"]), "data: a\ndata: b\ndata: c\ndata: d\ndata: \n\n");
     }
 
     #[test]
     fn a_line_ending_cut_by_two_parts_is_one_line_ending() {
         assert_eq!(written("", "", &[b"a\r", b"", b"\nb"]), "data: a\ndata: b\n\n");
         assert_eq!(written("", "", &[b"a\n", b"\rb"]), "data: a\ndata: \ndata: b\n\n");
-        assert_eq!(
-            written("", "", &[b"a\r", b"\r", b"\n", b"\n"]),
-            "data: a\ndata: \ndata: \ndata: \n\n"
-        );
+        assert_eq!(written("", "", &[b"a\r", b"\r", b"\n", b"\n"]), "data: a\ndata: \ndata: \ndata: \n\n");
     }
 
     #[test]
     fn a_payload_cannot_forge_a_field_or_an_event() {
         let forged = written("", "", &[b"x\n\nevent: trigger\ndata: forged\n\n"]);
         assert!(!forged.contains("\n\nevent"));
-        assert!(
-            forged
-                .lines()
-                .all(|line| line.is_empty() || line.starts_with("data: "))
-        );
+        assert!(forged.lines().all(|line| line.is_empty() || line.starts_with("data: ")));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A body on its way.
 //!
 //! Owns what is known between the end of a head and the end of its body: how much must still come, how fast it has to,
-//! and whether anybody has admitted it. It never joins chunks (that happens once, when the body is whole) and never takes bytes.
+//! and whether anybody has admitted it. It never takes a byte from the input, and never says what a broken rule means.
 
 use super::limits::Limits;
 use super::request::Outline;
@@ -15,23 +15,13 @@ use std::time::{Duration, Instant};
 pub(super) struct Body {
     pub(super) outline: Outline,
     pub(super) exchange: Exchange,
-    pub(super) admission: Admission,
+    /// The tenant wants it, however large it is.
+    admitted: bool,
     /// The peer waits for `100 Continue` before it sends the body.
     waits: bool,
     extent: Extent,
     since: Instant,
     seen_bytes: usize,
-}
-
-/// Whether the tenant wants to read a body that is too large to keep for a stranger.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Admission {
-    /// Nobody had to be asked yet.
-    Unasked,
-    /// The tenant was asked.
-    Asked,
-    /// The tenant said yes.
-    Granted,
 }
 
 /// How the end of a body is found (RFC 9112, 6.3).
@@ -44,9 +34,14 @@ enum Extent {
 }
 
 impl Body {
-    /// Begins to wait for the body of `head`, which was decoded from `bytes`. One that is too large is refused when it is
-    /// promised.
-    pub(super) fn of(head: &Head<'_>, bytes: &[u8], limits: &Limits, now: Instant) -> Result<Self, Violation> {
+    /// Begins to wait for the body of `head`, which was decoded from `bytes`. One that is too large is refused when it
+    /// is promised.
+    pub(super) fn of(
+        head: &Head<'_>,
+        bytes: &[u8],
+        limits: &Limits,
+        now: Instant,
+    ) -> Result<Self, Violation> {
         let extent = match head.framing {
             Framing::None => Extent::Length(0),
             Framing::Length(bytes) => match usize::try_from(bytes) {
@@ -58,7 +53,7 @@ impl Body {
         Ok(Self {
             outline: Outline::of(head, bytes),
             exchange: Exchange::of(head),
-            admission: Admission::Unasked,
+            admitted: false,
             waits: head.expect_continue,
             extent,
             since: now,
@@ -75,19 +70,20 @@ impl Body {
         }
     }
 
-    /// Whether more would have to be kept than a stranger is worth.
-    pub(super) fn is_large(&self, limits: &Limits) -> bool {
+    /// Whether more would have to be kept than a stranger is worth, and nobody has said that it is none.
+    pub(super) fn is_too_much_for_a_stranger(&self, limits: &Limits) -> bool {
         let body_bytes = match &self.extent {
             Extent::Length(bytes) => *bytes,
             Extent::Chunked(_) => self.seen_bytes,
         };
-        self.outline.head_bytes() + body_bytes > limits.unadmitted_bytes_max
+        !self.admitted && self.outline.head_bytes() + body_bytes > limits.unadmitted_bytes_max
     }
 
-    /// The tenant wants it; the peer, which had to wait for that, gets its whole time.
-    pub(super) fn admit(&mut self, now: Instant) {
-        self.admission = Admission::Granted;
+    /// The tenant wants it. The peer, which could not go on before, gets its whole time.
+    pub(super) fn admit(&mut self, out: &mut Vec<u8>, now: Instant) {
+        self.admitted = true;
         self.since = now;
+        self.say_continue(out);
     }
 
     /// Lets a waiting peer go on, once at most: "A server MAY omit sending a 100 (Continue) response if it has already

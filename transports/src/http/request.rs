@@ -4,6 +4,7 @@
 //! It never checks framing, never keeps a byte, and does not know what a path means.
 
 use codec::http::{Head, Headers, Method};
+use codec::limits::HTTP_HEAD_BYTES_MAX;
 
 /// A request, borrowed from the received bytes: head and body, chunks already joined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,15 +39,17 @@ pub(super) struct Outline {
     query: Option<Span>,
     host: Option<Span>,
     headers: Option<Span>,
-    head_bytes: u32,
+    head_bytes: u16,
 }
 
-/// A part of a head: at most as far from its beginning as a head is long.
+/// A part of a head.
 #[derive(Clone, Copy, Debug)]
 struct Span {
-    at: u32,
-    bytes: u32,
+    at: u16,
+    bytes: u16,
 }
+
+const _: () = assert!(HTTP_HEAD_BYTES_MAX <= u16::MAX as usize);
 
 impl Outline {
     /// The outline of `head`, which was decoded from `bytes`.
@@ -58,13 +61,13 @@ impl Outline {
             query: head.query.and_then(span),
             host: span(head.host),
             headers: Span::of(head.headers.as_bytes(), bytes),
-            head_bytes: bytes.len() as u32,
+            head_bytes: bytes.len() as u16,
         }
     }
 
     /// Length of the head, in bytes.
     pub(super) fn head_bytes(&self) -> usize {
-        self.head_bytes as usize
+        usize::from(self.head_bytes)
     }
 
     /// The request with this head and this body.
@@ -86,10 +89,13 @@ impl Span {
     /// Where `part` is in `whole`; none when it is not of it.
     fn of(part: &[u8], whole: &[u8]) -> Option<Self> {
         let at = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
-        (at + part.len() <= whole.len()).then_some(Self { at: at as u32, bytes: part.len() as u32 })
+        (at + part.len() <= whole.len()).then_some(Self { at: at as u16, bytes: part.len() as u16 })
     }
 
     fn of_bytes(self, whole: &[u8]) -> &[u8] {
-        whole.get(self.at as usize..).and_then(|rest| rest.get(..self.bytes as usize)).unwrap_or_default()
+        whole
+            .get(usize::from(self.at)..)
+            .and_then(|rest| rest.get(..usize::from(self.bytes)))
+            .unwrap_or_default()
     }
 }

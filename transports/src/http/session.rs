@@ -5,19 +5,20 @@
 //! positions and moments, never a byte.
 //!
 //! ```text
-//!                 first byte             head ends, a body is promised
-//!   new --> Idle ------------> AwaitHead -----------------------------> AwaitBody
-//!            ^                     |                                     |     |
-//!            |                     | head ends, no body                  |     | too large to keep for a stranger:
-//!            |                     v                 body is whole       |     | Event::Promised, then
-//!            |                  Answering <------------------------------+     | respond()           admit()
-//!            |                   |  |  |                                       |                  back to waiting
-//!            +---- respond() ----+  |  +-------- respond(), last -------> Closing
-//!                                   |                                       ^
-//!                                   +-- begin_stream() --> Streaming -------+ any Violation, from any state
+//!                first byte             whole head            whole body
+//!   new --> Idle ----------> AwaitHead -----------> AwaitBody -----------> Answering
+//!            ^                                       |     ^                 |  |  |
+//!            |             too much for a stranger:  |     | admit()         |  |  |
+//!            |                      Event::Promised  v     |                 |  |  |
+//!            |                                    AwaitVerdict               |  |  |
+//!            |                                           |                   |  |  | begin_stream()
+//!            +--------------- respond() -----------------|-------------------+  |  +--------> Streaming
+//!                                              respond() |                      | respond(), last    |
+//!                                                        v                      v                    |
+//!            any Violation, from any state -----------> Closing <------------------------------------+
 //! ```
 
-use super::body::{Admission, Body};
+use super::body::Body;
 use super::limits::Limits;
 use super::request::Request;
 use super::response::{After, Exchange, Response};
@@ -33,8 +34,10 @@ pub enum Event<'b> {
     /// A request is here, head and body. Nothing more is read until [`Session::respond`] or
     /// [`Session::begin_stream`].
     Request(Request<'b>),
-    /// A head is here which promises a body larger than we keep for a peer that nobody knows. Nothing is taken: look at
-    /// the head with [`Session::head`], then [`Session::admit`] it, or [`Session::respond`] with a refusal.
+    /// A head is here whose body is larger than anything we keep for a stranger
+    /// ([`Limits::unadmitted_bytes_max`](super::Limits::unadmitted_bytes_max)), and is not here yet. Look at the head
+    /// with [`Session::head`], then [`Session::admit`] it, or [`Session::respond`] with a refusal. Nothing more is read
+    /// until then.
     Promised,
 }
 
@@ -55,6 +58,8 @@ enum State {
     AwaitHead { scanned: usize, until: Instant },
     /// A head is here, but not its whole body.
     AwaitBody(Body),
+    /// The tenant has to say whether it wants a large body.
+    AwaitVerdict(Body),
     /// A request is with the tenant.
     Answering(Exchange),
     /// The answer has no end but the connection's. `heard_bytes` came in spite of it.
@@ -89,9 +94,13 @@ impl Session {
             State::Streaming { heard_bytes } => {
                 *heard_bytes += input.len();
                 input.take(input.len());
-                if *heard_bytes > self.limits.stream_input_bytes_max { Err(Violation::StreamInput) } else { Ok(None) }
+                if *heard_bytes > self.limits.stream_input_bytes_max {
+                    Err(Violation::StreamInput)
+                } else {
+                    Ok(None)
+                }
             }
-            State::Answering(_) | State::Closing => Ok(None),
+            State::AwaitVerdict(_) | State::Answering(_) | State::Closing => Ok(None),
         };
         if event.is_err() {
             self.state = State::Closing;
@@ -99,34 +108,42 @@ impl Session {
         event
     }
 
-    /// The head that waits for [`Session::admit`], in the input of [`Event::Promised`]; its body is empty.
+    /// The head that waits for a verdict, in the input from which [`Event::Promised`] came; its body is empty.
     pub fn head<'i>(&self, input: &'i Input<'_>) -> Option<Request<'i>> {
         match &self.state {
-            State::AwaitBody(body) => {
+            State::AwaitVerdict(body) => {
                 let (head, _) = input.peek().split_at_checked(body.outline.head_bytes())?;
                 Some(body.outline.request(head, &[]))
             }
             State::Idle { .. }
             | State::AwaitHead { .. }
+            | State::AwaitBody(_)
             | State::Answering(_)
             | State::Streaming { .. }
             | State::Closing => None,
         }
     }
 
-    /// Reads on after [`Event::Promised`]: the peer is known and the body is wanted.
+    /// The verdict on [`Event::Promised`]: the body is wanted. Its time begins now.
     pub fn admit(&mut self, out: &mut Vec<u8>, now: Instant) {
-        if let State::AwaitBody(body) = &mut self.state {
-            debug_assert_eq!(body.admission, Admission::Asked);
-            body.admit(now);
-            body.say_continue(out);
+        match std::mem::replace(&mut self.state, State::Closing) {
+            State::AwaitVerdict(mut body) => {
+                body.admit(out, now);
+                self.state = State::AwaitBody(body);
+            }
+            other => {
+                debug_assert!(false, "no head waits for a verdict");
+                self.state = other;
+            }
         }
     }
 
     /// Answers the request. `Content-Length` and `Connection` are written from what is known here; a HEAD request gets
     /// the head alone.
     pub fn respond(&mut self, response: Response<'_>, out: &mut Vec<u8>, now: Instant) -> After {
-        let Some(mut exchange) = self.exchange() else { return After::Close };
+        let Some(mut exchange) = self.exchange() else {
+            return After::Close;
+        };
         exchange.persistent &= !self.ending;
         response.write(exchange, out);
         if exchange.persistent {
@@ -138,20 +155,26 @@ impl Session {
         }
     }
 
-    /// Begins an answer without an end: the tenant appends its body to the output by itself and closes the connection when
-    /// it is over (RFC 9112, 6.3: "the response message body length is determined by the number of octets received
-    /// prior to the server closing the connection"). `Connection: close` and `Cache-Control: no-cache` are written here.
+    /// Begins an answer without an end: the tenant appends to the output as it likes and closes the connection when it
+    /// is over, for "the message body length is determined by the number of octets received prior to the server closing
+    /// the connection" (RFC 9112, 6.3). `Connection: close` and `Cache-Control: no-cache` are written here.
+    ///
+    /// [`After::Close`] answers a HEAD request: there is nothing to append to.
     pub fn begin_stream(
         &mut self,
         status: u16,
         content_type: &str,
         headers: &[(&str, &str)],
         out: &mut Vec<u8>,
-    ) {
-        let Some(exchange) = self.exchange() else { return };
-        debug_assert!(!exchange.head_only, "a stream has a body");
+    ) -> After {
+        let Some(exchange) = self.exchange() else { return After::Close };
         Response { status, content_type, headers, body: &[] }.write_endless(out);
+        if exchange.head_only {
+            self.state = State::Closing;
+            return After::Close;
+        }
         self.state = State::Streaming { heard_bytes: 0 };
+        After::KeepAlive
     }
 
     /// The next answer is the last: it says `Connection: close`, whatever the peer wishes.
@@ -176,7 +199,11 @@ impl Session {
         let violation = match &self.state {
             State::AwaitHead { .. } => Violation::HeadTimeout,
             State::AwaitBody(body) => body.overdue(&self.limits, now),
-            State::Idle { .. } | State::Answering(_) | State::Streaming { .. } | State::Closing => Violation::Silence,
+            State::Idle { .. }
+            | State::AwaitVerdict(_)
+            | State::Answering(_)
+            | State::Streaming { .. }
+            | State::Closing => Violation::Silence,
         };
         self.state = State::Closing;
         Err(violation)
@@ -187,7 +214,7 @@ impl Session {
         match &self.state {
             State::Idle { until } | State::AwaitHead { until, .. } => Some(*until),
             State::AwaitBody(body) => Some(body.until(&self.limits)),
-            State::Answering(_) | State::Streaming { .. } | State::Closing => None,
+            State::AwaitVerdict(_) | State::Answering(_) | State::Streaming { .. } | State::Closing => None,
         }
     }
 
@@ -216,7 +243,9 @@ impl Session {
         out: &mut Vec<u8>,
         now: Instant,
     ) -> Result<Option<Event<'b>>, Violation> {
-        let State::AwaitHead { scanned, .. } = &mut self.state else { return Ok(None) };
+        let State::AwaitHead { scanned, .. } = &mut self.state else {
+            return Ok(None);
+        };
         let bytes = input.peek();
         let end = http::head_end(bytes, *scanned);
         let Some((head_bytes, _)) = end.and_then(|end| bytes.split_at_checked(end)) else {
@@ -235,7 +264,9 @@ impl Session {
         input: &mut Input<'b>,
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Violation> {
-        let State::AwaitBody(body) = &mut self.state else { return Ok(None) };
+        let State::AwaitBody(body) = &mut self.state else {
+            return Ok(None);
+        };
         let Some((_, here)) = input.peek().split_at_checked(body.outline.head_bytes()) else {
             debug_assert!(false, "what was not taken is offered again");
             return Ok(None);
@@ -246,17 +277,18 @@ impl Session {
             self.state = State::Answering(body.exchange);
             return Ok(Some(Event::Request(request)));
         }
-        match body.admission {
-            Admission::Unasked if body.is_large(&self.limits) => {
-                body.admission = Admission::Asked;
-                Ok(Some(Event::Promised))
-            }
-            Admission::Unasked | Admission::Granted => {
-                body.say_continue(out);
-                Ok(None)
-            }
-            Admission::Asked => Ok(None),
+        if body.is_too_much_for_a_stranger(&self.limits) {
+            return Ok(Some(self.ask()));
         }
+        body.say_continue(out);
+        Ok(None)
+    }
+
+    fn ask(&mut self) -> Event<'static> {
+        if let State::AwaitBody(body) = std::mem::replace(&mut self.state, State::Closing) {
+            self.state = State::AwaitVerdict(body);
+        }
+        Event::Promised
     }
 
     /// What an answer must know, if there is something to answer. Anything else is a fault of the tenant.
@@ -264,12 +296,10 @@ impl Session {
         let exchange = match &self.state {
             State::Answering(exchange) => Some(*exchange),
             // The body of a refused request is not read, so no other request can be found behind it.
-            State::AwaitBody(body) if body.admission == Admission::Asked => {
-                Some(Exchange { persistent: false, ..body.exchange })
-            }
-            State::AwaitBody(_)
-            | State::Idle { .. }
+            State::AwaitVerdict(body) => Some(Exchange { persistent: false, ..body.exchange }),
+            State::Idle { .. }
             | State::AwaitHead { .. }
+            | State::AwaitBody(_)
             | State::Streaming { .. }
             | State::Closing => None,
         };

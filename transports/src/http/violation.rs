@@ -20,8 +20,8 @@ pub enum Violation {
     /// Too Long) status code" (RFC 9112, 3).
     TargetTooLong,
     /// "The 505 (HTTP Version Not Supported) status code indicates that the server does not support, or refuses to
-    /// support, the major version of HTTP that was used in the request message" (RFC 9110, 15.6.6). The preface of HTTP/2
-    /// is one of them.
+    /// support, the major version of HTTP that was used in the request message" (RFC 9110, 15.6.6). The preface of
+    /// HTTP/2 is one of them.
     Version,
     /// "The 431 status code indicates that the server is unwilling to process the request because its header fields
     /// are too large" (RFC 6585, 5): the head is too long.
