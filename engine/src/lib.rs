@@ -3,7 +3,8 @@
 //! A [`Core`] owns listeners, connections, timers and a mailbox, and drives one tenant, a [`Service`], through
 //! [`Core::turn`]: poll, timers, mail, reads, closes, flush, post. A connection lives whole on one core and can be carried
 //! to another; cores speak only by mail. [`start::start`] runs the cores on threads over the real kernel
-//! ([`net::os::OsNet`]); a simulator turns the very same cores by hand over [`net::fake`].
+//! ([`net::os::OsNet`]); a simulator turns the very same cores by hand over the fake kernel (`net::fake`, behind the
+//! feature `fake`).
 //!
 //! This crate never knows a protocol, never parses a byte, never logs, and holds no lock. Time and randomness enter in
 //! one file, `net/os.rs`, and so do the errors of the operating system.

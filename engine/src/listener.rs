@@ -21,6 +21,9 @@ use crate::service::{Close, Cx, Opened, Service};
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
+/// Connections let in when a door closes: more than the kernel's queue holds, so that only a flood can meet it.
+const LAST_ACCEPTS_MAX: usize = 8192;
+
 /// One listener, as the loop remembers it.
 pub(crate) struct Door {
     /// Connections may wait.
@@ -109,16 +112,18 @@ impl<N: Net, S: Service> Core<N, S> {
 
     /// Whoever is in the queue when the listener closes would be reset: they are let in, and the tenant says good-bye.
     fn accept_last(&mut self, listener: usize) {
-        while !self.doors[listener].closed {
+        if self.doors[listener].closed {
+            return;
+        }
+        for _ in 0..LAST_ACCEPTS_MAX {
             match self.accept_one(listener) {
                 Step::Seated | Step::Again => {}
                 Step::Exhausted if self.net.turn_away(listener) => self.hub.stats.turned_away += 1,
-                Step::Empty | Step::Exhausted => {
-                    self.doors[listener].closed = true;
-                    self.net.close_listener(listener);
-                }
+                Step::Empty | Step::Exhausted => break,
             }
         }
+        self.doors[listener].closed = true;
+        self.net.close_listener(listener);
     }
 
     fn accept_one(&mut self, listener: usize) -> Step {

@@ -52,10 +52,7 @@ impl Key {
 
     /// What [`Key::to_token`] made; of a token from elsewhere it makes a key that resolves to nothing.
     pub fn from_token(token: usize) -> Key {
-        Key {
-            index: token as u32,
-            generation: (token >> 32) as u32,
-        }
+        Key { index: token as u32, generation: (token >> 32) as u32 }
     }
 }
 
@@ -89,20 +86,12 @@ impl<T> Default for Slots<T> {
 impl<T> Slots<T> {
     /// Without rows and without memory.
     pub const fn new() -> Slots<T> {
-        Slots {
-            rows: Vec::new(),
-            free: NONE,
-            len: 0,
-        }
+        Slots { rows: Vec::new(), free: NONE, len: 0 }
     }
 
     /// With room for `rows` values before it has to grow.
     pub fn with_capacity(rows: usize) -> Slots<T> {
-        Slots {
-            rows: Vec::with_capacity(rows),
-            free: NONE,
-            len: 0,
-        }
+        Slots { rows: Vec::with_capacity(rows), free: NONE, len: 0 }
     }
 
     /// Seats a value and says where: [`Key::index`] is at most [`Slots::rows`] as it was before, so a table beside this one
@@ -116,20 +105,13 @@ impl<T> Slots<T> {
         if self.free == NONE {
             let index = u32::try_from(self.rows.len()).unwrap_or(NONE);
             assert!(index != NONE, "a slab holds fewer than 2^32 - 1 rows");
-            self.rows.push(Row {
-                generation: 0,
-                next_free: NONE,
-                tenant: None,
-            });
+            self.rows.push(Row { generation: 0, next_free: NONE, tenant: None });
             self.free = index;
         }
         let index = self.free;
         let row = &mut self.rows[index as usize];
         debug_assert!(row.tenant.is_none() && row.generation < GENERATION_RESERVED);
-        let key = Key {
-            index,
-            generation: row.generation,
-        };
+        let key = Key { index, generation: row.generation };
         row.tenant = Some(make(key));
         self.free = row.next_free;
         self.len += 1;
@@ -180,10 +162,7 @@ impl<T> Slots<T> {
     pub fn key_at(&self, index: u32) -> Option<Key> {
         let row = self.rows.get(index as usize)?;
         row.tenant.as_ref()?;
-        Some(Key {
-            index,
-            generation: row.generation,
-        })
+        Some(Key { index, generation: row.generation })
     }
 
     /// How many values there are.
@@ -205,13 +184,7 @@ impl<T> Slots<T> {
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.rows.iter().enumerate().filter_map(|(index, row)| {
             let tenant = row.tenant.as_ref()?;
-            Some((
-                Key {
-                    index: index as u32,
-                    generation: row.generation,
-                },
-                tenant,
-            ))
+            Some((Key { index: index as u32, generation: row.generation }, tenant))
         })
     }
 
@@ -219,13 +192,7 @@ impl<T> Slots<T> {
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Key, &mut T)> {
         self.rows.iter_mut().enumerate().filter_map(|(index, row)| {
             let tenant = row.tenant.as_mut()?;
-            Some((
-                Key {
-                    index: index as u32,
-                    generation: row.generation,
-                },
-                tenant,
-            ))
+            Some((Key { index: index as u32, generation: row.generation }, tenant))
         })
     }
 }
@@ -255,12 +222,7 @@ pub struct Queue {
 impl Queue {
     /// An empty queue without memory.
     pub const fn new() -> Queue {
-        Queue {
-            links: Vec::new(),
-            head: NONE,
-            tail: NONE,
-            len: 0,
-        }
+        Queue { links: Vec::new(), head: NONE, tail: NONE, len: 0 }
     }
 
     /// Puts `key` at the end, unless its row is in line already; says whether it was added.
@@ -273,10 +235,7 @@ impl Queue {
             link.generation = link.generation.max(key.generation);
             return false;
         }
-        *link = Link {
-            next: NONE,
-            generation: key.generation,
-        };
+        *link = Link { next: NONE, generation: key.generation };
         if self.len == 0 {
             self.head = key.index;
         } else {
@@ -294,10 +253,7 @@ impl Queue {
         }
         let index = self.head;
         let link = &mut self.links[index as usize];
-        let key = Key {
-            index,
-            generation: link.generation,
-        };
+        let key = Key { index, generation: link.generation };
         self.head = link.next;
         link.next = index;
         self.len -= 1;
@@ -338,18 +294,9 @@ mod tests {
     fn a_key_is_eight_bytes_and_survives_a_token() {
         assert_eq!(size_of::<Key>(), 8);
         for key in [
-            Key {
-                index: 0,
-                generation: 0,
-            },
-            Key {
-                index: u32::MAX - 1,
-                generation: GENERATION_RESERVED - 1,
-            },
-            Key {
-                index: 12,
-                generation: 3,
-            },
+            Key { index: 0, generation: 0 },
+            Key { index: u32::MAX - 1, generation: GENERATION_RESERVED - 1 },
+            Key { index: 12, generation: 3 },
         ] {
             assert_eq!(Key::from_token(key.to_token()), key);
             assert!(key.to_token() < (GENERATION_RESERVED as usize) << 32);
@@ -376,10 +323,7 @@ mod tests {
         let mut slots = Slots::new();
         let key = slots.insert(());
         slots.remove(key);
-        assert!(!slots.contains(Key {
-            generation: key.generation + 1,
-            ..key
-        }));
+        assert!(!slots.contains(Key { generation: key.generation + 1, ..key }));
         assert_eq!(slots.key_at(key.index), None);
     }
 
@@ -390,26 +334,11 @@ mod tests {
         slots.remove(key);
         slots.rows[0].generation = GENERATION_RESERVED - 1;
         let last = slots.insert(2);
-        assert_eq!(
-            last,
-            Key {
-                index: 0,
-                generation: GENERATION_RESERVED - 1
-            }
-        );
+        assert_eq!(last, Key { index: 0, generation: GENERATION_RESERVED - 1 });
         assert_eq!(slots.remove(last), Some(2));
-        assert_eq!(
-            slots.insert(3),
-            Key {
-                index: 1,
-                generation: 0
-            }
-        );
+        assert_eq!(slots.insert(3), Key { index: 1, generation: 0 });
         assert_eq!(slots.get(last), None);
-        assert!(!slots.contains(Key {
-            index: 0,
-            generation: GENERATION_RESERVED
-        }));
+        assert!(!slots.contains(Key { index: 0, generation: GENERATION_RESERVED }));
     }
 
     #[test]
@@ -451,14 +380,8 @@ mod tests {
     #[test]
     fn the_next_tenant_takes_the_place_of_a_dead_key_in_line() {
         let mut queue = Queue::new();
-        let old = Key {
-            index: 3,
-            generation: 1,
-        };
-        let new = Key {
-            index: 3,
-            generation: 2,
-        };
+        let old = Key { index: 3, generation: 1 };
+        let new = Key { index: 3, generation: 2 };
         queue.push(old);
         assert!(!queue.push(new));
         assert!(queue.contains(new) && !queue.contains(old));
