@@ -2,8 +2,8 @@
 //!
 //! Owns the rules that need a memory of the conversation: one request after the other, whole, and its answer; how many
 //! bytes may wait and how long they may take; what a peer is told that breaks a rule. It never routes, never knows a
-//! key or the meaning of a path, never decompresses, offers no HTTP/2, and keeps no byte: what is not whole stays in the
-//! input.
+//! key or the meaning of a path, never decompresses, offers no HTTP/2, and keeps no byte: what is not whole stays in
+//! the input.
 //!
 //! # The conversation
 //!
