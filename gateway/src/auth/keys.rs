@@ -21,6 +21,8 @@ pub struct Keys {
     entries: Vec<Entry>,
     /// Sorted by name.
     agents: Vec<Arc<Agent>>,
+    /// The hash of the file that they were read from.
+    source: Option<Digest>,
 }
 
 #[derive(Debug)]
@@ -42,7 +44,10 @@ impl Keys {
         let path = key_file::path(data_dir);
         let fail = |what: &dyn std::fmt::Display| KeysError(format!("{}: {what}", path.display()));
         match std::fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text, previous).map_err(|error| fail(&error)),
+            Ok(text) => {
+                let keys = Self::parse(&text, previous).map_err(|error| fail(&error))?;
+                Ok(Self { source: Some(Digest::of(text.as_bytes())), ..keys })
+            }
             Err(error)
                 if error.kind() == std::io::ErrorKind::NotFound && previous.is_none_or(Self::is_empty) =>
             {
@@ -144,6 +149,11 @@ impl Keys {
         }
         std::hint::black_box(looked.unwrap_u8());
         found
+    }
+
+    /// Whether they were read from a file with just this content.
+    pub(super) fn are_from(&self, content: &Digest) -> bool {
+        self.source.as_ref().is_some_and(|source| source.same(content))
     }
 
     /// The agent of this name, when any key names it.

@@ -35,7 +35,7 @@ impl Watch {
     /// How often [`Watch::poll`] is to be called, so that a change is in force within a second.
     pub const INTERVAL: Duration = Duration::from_millis(250);
 
-    /// A watch that has seen nothing yet; its first poll reports the file as it is.
+    /// A watch that has seen nothing yet.
     pub fn new(data_dir: &Path) -> Self {
         Self { data_dir: data_dir.to_owned(), stamp: None, content: None, suspicious: 0 }
     }
@@ -62,6 +62,9 @@ impl Watch {
             return None;
         }
         self.content = content;
+        if content.is_some_and(|content| current.are_from(&content)) {
+            return None;
+        }
         Some(Keys::load(&self.data_dir, Some(current)))
     }
 
@@ -111,6 +114,17 @@ mod tests {
     }
 
     #[test]
+    fn is_silent_about_a_file_that_has_been_loaded() {
+        let folder = ScratchFolder::new();
+        add(&folder);
+        let keys = Keys::load(folder.path(), None).unwrap();
+        let mut watch = Watch::new(folder.path());
+        assert!((0..20).all(|_| watch.poll(&keys).is_none()));
+        add(&folder);
+        assert_eq!(watch.poll(&keys).unwrap().unwrap().len(), 2);
+    }
+
+    #[test]
     fn sees_a_second_change_that_leaves_the_same_stamp() {
         let folder = ScratchFolder::new();
         let path = folder.path().join("keys.toml");
@@ -137,7 +151,10 @@ mod tests {
         assert!(watch.poll(&keys).unwrap().is_err());
         assert!(watch.poll(&keys).is_none());
         fs::write(&path, &good).unwrap();
-        assert_eq!(watch.poll(&keys).unwrap().unwrap().len(), 1);
+        assert!(watch.poll(&keys).is_none(), "the keys in force are those of the file again");
+        fs::write(&path, "").unwrap();
+        assert!(watch.poll(&keys).unwrap().unwrap().is_empty(), "an empty file denies everybody");
+        fs::write(&path, &good).unwrap();
         assert_eq!(watch.reload(&keys).unwrap().len(), 1);
     }
 }
