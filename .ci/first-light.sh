@@ -22,7 +22,7 @@ for _ in $(seq 200); do
     read -rt 0.05 <> <(:) || :
 done
 cat answer
-grep -q celsius answer || { cat error "$folder/log"; exit 1; }
+grep -q temperature answer || { cat error "$folder/log"; exit 1; }
 kill -TERM "$pid"
 wait "$pid"
 trap 'rm -rf "$folder"' EXIT

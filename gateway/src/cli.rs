@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::auth::Keys;
 use crate::config::Config;
 use crate::log::Level;
 use crate::{dev, log, serve};
@@ -133,6 +134,12 @@ fn obey(command: Command, program: Option<&OsString>, screen: &mut Screen<'_>) -
 
 fn serve_with(file: &std::path::Path) -> Result<(), Failure> {
     let config = Config::load(file)?;
+    // A key file that cannot be used is a configuration that cannot be: starting again would not help.
+    let keys = Keys::load(&config.data_dir, None).map_err(|error| Failure::Usage(error.to_string()))?;
+    if keys.is_empty() {
+        let folder = config.data_dir.display();
+        tracing::warn!("there is no key in {folder}, so nobody can log in; `gateway keys add` makes one");
+    }
     let listen = config.listen.clone();
     let ready = move |bound: &serve::Bound| {
         let mut stdout = std::io::stdout();

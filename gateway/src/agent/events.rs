@@ -22,7 +22,7 @@ use engine::Key;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use transports::http::Request;
+use transports::http::{After as AfterAnswer, Request};
 use transports::sse;
 
 /// Events of one fetch.
@@ -85,7 +85,11 @@ impl Shard {
         };
         let comment_at = cx.now() + self.comment_every();
         let (Some(peer), Some(out)) = (self.peers.http_mut(conn), cx.out_urgent(conn)) else { return };
-        peer.session.begin_stream(200, "text/event-stream", &[("X-Accel-Buffering", "no")], out);
+        let headers = [("X-Accel-Buffering", "no")];
+        if peer.session.begin_stream(200, "text/event-stream", &headers, out) == AfterAnswer::Close {
+            peer.waits = Waits::End;
+            return cx.hang_up(conn);
+        }
         let next = match begin {
             Begin::After(after) => after,
             Begin::Lost => {

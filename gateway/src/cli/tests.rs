@@ -147,6 +147,16 @@ fn configurations_are_checked_printed_and_written() {
 }
 
 #[test]
+fn does_not_serve_with_a_broken_key_file() {
+    let folder = ScratchFolder::new();
+    let file = folder.path().join("gateway.toml");
+    std::fs::write(&file, format!("data_dir = {:?}\n", folder.path().display().to_string())).unwrap();
+    std::fs::write(folder.path().join("keys.toml"), "[[key").unwrap();
+    let failure = type_in(&["serve", "--config", &file.display().to_string()], false).0.unwrap_err();
+    assert_eq!(exit_code(&failure), ExitCode::from(2));
+}
+
+#[test]
 fn devices_are_a_table_for_a_person_and_json_for_a_program() {
     let page = r#"{"devices":[{"name":"pump","status":"online","since":"2026-11-22T08:00:00.000Z","transport":"mqtt","commands":["start","stop"]},{"name":"\u001b[31m","status":"offline","commands":[]}]}"#;
     let key = (200, r#"{"agent":"shop floor"}"#);

@@ -1,43 +1,72 @@
-//! A device's description of itself: its commands, checked once and shared by all devices that say the same.
+//! A device's list of commands: read once, immutable, shared by every device that sent the same bytes.
 //!
-//! Owns the rules of contract section 9 and 16: names, lengths, numbers, schemas. A command that breaks one is refused and
-//! reported, the rest stays. Never talks to a device, and never changes once it is made.
+//! Owns the rules of the list and what happens to an entry that breaks one: it is refused with a reason, and the rest of
+//! the list stays. Nothing is dropped silently, and nothing is repaired except that a long description is cut. It knows
+//! no device, stores nothing, and never decides who is told of a refusal.
+//!
+//! | entry | rule | reason |
+//! |---|---|---|
+//! | the whole | an object, no key twice | `NOT_AN_OBJECT`, `INVALID_JSON` |
+//! | its place | among the first 128 | `TOO_MANY_COMMANDS` |
+//! | `name` | `^[a-z][a-z0-9_]{0,63}$`, not used before in the list (the first one wins) | `NAME_INVALID`, `NAME_DUPLICATE` |
+//! | `description` | text, the name if absent, cut at 500 characters | `DESCRIPTION_INVALID` |
+//! | `inputSchema` | at most 4096 bytes, compiles ([`super::schema`]) | `SCHEMA_TOO_LARGE`, the schema's own code |
+//! | `timeoutMs` | 1,000 to 600,000 | `TIMEOUT_OUT_OF_RANGE` |
+//! | `retry` | `maxAttempts` 1 to 100, `backoffMs` 0 to 600,000; 3 and 1,000 where one is absent | `RETRY_INVALID` |
+//!
+//! A member that is `null` counts as absent: clients in some languages send it so. Members with other names are ignored.
 
 use super::schema::Schema;
-use codec::json::{Kind, Malformed, Raw, value};
+use codec::json::{self, Kind, Raw};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 
-/// Longest command name, in bytes.
-const NAME_BYTES_MAX: usize = 64;
-/// Refusals that are kept to be shown; more are only counted.
-const REFUSED_SHOWN_MAX: usize = 64;
-/// Time limits that a manifest may name, in milliseconds.
-const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 1000..=600_000;
-/// What a `retry` that names only one of its two numbers means.
-const RETRY_DEFAULT: Retry = Retry { max_attempts: 3, backoff_ms: 1000 };
+/// Refused entries that are kept with their reasons; more are only counted.
+pub const REFUSED_KEPT_MAX: usize = 64;
 
-/// Ceilings of a manifest.
+/// Characters of a refused entry's name that are kept.
+pub const SHOWN_NAME_CHARS_MAX: usize = 64;
+
+/// The time a command may be given, in milliseconds.
+pub const TIMEOUT_MS: RangeInclusive<u64> = 1_000..=600_000;
+
+/// How often a command may be tried, the first time included.
+pub const ATTEMPTS: RangeInclusive<u64> = 1..=100;
+
+/// The pause before the second attempt, in milliseconds.
+pub const BACKOFF_MS: RangeInclusive<u64> = 0..=600_000;
+
+/// Ceilings on a manifest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ManifestLimits {
-    /// Commands; the ones behind are refused.
+    /// Entries that are read; later ones are refused.
     pub commands_max: usize,
-    /// Bytes of one schema, as sent.
+    /// Bytes of one `inputSchema`.
     pub schema_bytes_max: usize,
-    /// Characters of a description; a longer one is cut.
+    /// Characters of a description; what is longer is cut.
     pub description_chars_max: usize,
 }
 
 impl Default for ManifestLimits {
+    /// 128 commands, 4096 bytes, 500 characters.
     fn default() -> Self {
-        Self { commands_max: 128, schema_bytes_max: 4096, description_chars_max: 500 }
+        ManifestLimits {
+            commands_max: 128,
+            schema_bytes_max: 4_096,
+            description_chars_max: 500,
+        }
     }
 }
 
-/// What a device can do. Immutable; shared.
+/// A list of commands. Share it as `Arc<Manifest>`.
 #[derive(Debug)]
 pub struct Manifest {
+    /// In the order of the list.
     commands: Vec<Command>,
+    /// Indices of `commands` by name.
+    by_name: BTreeMap<Box<str>, usize>,
     refused: Vec<Refused>,
     refused_total: usize,
     fingerprint: u128,
@@ -48,270 +77,331 @@ pub struct Manifest {
 pub struct Command {
     /// Its name, unique in the manifest.
     pub name: Box<str>,
-    /// What it does, for the agent.
+    /// What it does, for people and models.
     pub description: Box<str>,
-    /// The schema of its payload, as the device sent it.
+    /// The schema of its payload, the bytes as the device sent them.
     pub schema_json: Option<Box<[u8]>>,
-    /// The same, ready to check with.
+    /// The same, compiled.
     pub schema: Option<Schema>,
-    /// How long an answer may take, in milliseconds.
+    /// The time it may take if the request names none, in milliseconds; absent: the gateway's default.
     pub timeout_ms: Option<u32>,
-    /// How often to try.
+    /// Whether and how it is tried again.
     pub retry: Option<Retry>,
 }
 
-/// How often a command may be tried, and how long to wait before the second attempt.
+/// How a command is tried again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Retry {
-    /// Attempts in all.
+    /// Attempts in all, the first included; at least 1.
     pub max_attempts: u32,
-    /// Milliseconds before the second attempt; doubled before each further one.
+    /// The pause before the second attempt, doubled before each later one, in milliseconds.
     pub backoff_ms: u32,
 }
 
-/// A command that was refused.
+/// An entry that was refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refused {
-    /// Its name as shown: at most 64 characters, nothing unprintable.
+    /// The entry's name as far as it can be shown: at most [`SHOWN_NAME_CHARS_MAX`] characters, control characters
+    /// replaced; its place in the list, as `#3`, where it has no name.
     pub command: Box<str>,
-    /// The rule, in UPPER_CASE.
+    /// Why, as a code.
     pub reason: &'static str,
-    /// A sentence.
+    /// Why, as a sentence of bounded length.
     pub detail: Box<str>,
 }
 
-/// Why something is no manifest at all.
+/// Why there is no list at all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ManifestFault {
-    /// It is not JSON.
-    Malformed(Malformed),
-    /// It is JSON, but no array.
+    /// The bytes are no JSON.
+    Malformed(json::Malformed),
+    /// They are JSON, but no array.
     NotAnArray,
 }
 
 impl fmt::Display for ManifestFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(malformed) => write!(f, "commands is not JSON: {malformed:?}"),
-            Self::NotAnArray => f.write_str("commands is not an array"),
+            ManifestFault::Malformed(malformed) => write!(f, "the list of commands: {malformed}"),
+            ManifestFault::NotAnArray => f.write_str("the list of commands is not an array"),
         }
     }
 }
 
+impl std::error::Error for ManifestFault {}
+
 impl Manifest {
-    /// Reads the JSON array of commands.
+    /// Reads the value of `commands`, a JSON array, and compiles its schemas.
     ///
-    /// # Errors
-    ///
-    /// When it is no JSON array. A command that breaks a rule is no error: it is refused, see [`Manifest::refused`].
-    pub fn parse(commands_json: &[u8], limits: ManifestLimits) -> Result<Self, ManifestFault> {
-        let list = value(commands_json).map_err(ManifestFault::Malformed)?;
+    /// ```
+    /// # use gateway::device::manifest::{Manifest, ManifestLimits};
+    /// let list = br#"[{"name": "set_target", "timeoutMs": 5000}, {"name": "Set-Target"}]"#;
+    /// let manifest = Manifest::parse(list, ManifestLimits::default())?;
+    /// assert_eq!(manifest.command("set_target").and_then(|command| command.timeout_ms), Some(5000));
+    /// assert_eq!(manifest.refused()[0].reason, "NAME_INVALID");
+    /// # Ok::<(), gateway::device::manifest::ManifestFault>(())
+    /// ```
+    pub fn parse(commands_json: &[u8], limits: ManifestLimits) -> Result<Manifest, ManifestFault> {
+        let list = json::value(commands_json).map_err(ManifestFault::Malformed)?;
         if list.kind() != Kind::Array {
             return Err(ManifestFault::NotAnArray);
         }
-        let fingerprint = Self::fingerprint_of(commands_json);
-        let mut manifest = Self { commands: Vec::new(), refused: Vec::new(), refused_total: 0, fingerprint };
-        for element in list.elements() {
-            match manifest.read(element, limits) {
-                Ok(command) => manifest.commands.push(command),
-                Err(refusal) => manifest.refuse(element, refusal),
+        let mut manifest = Manifest {
+            commands: Vec::new(),
+            by_name: BTreeMap::new(),
+            refused: Vec::new(),
+            refused_total: 0,
+            fingerprint: Manifest::fingerprint_of(commands_json),
+        };
+        for (place, entry) in list.elements().enumerate() {
+            match manifest.read(place, entry, limits) {
+                Ok(command) => manifest.accept(command),
+                Err(refusal) => manifest.refuse(place, entry, refusal),
             }
         }
         Ok(manifest)
     }
 
-    /// What devices with the same commands share: the first half of the SHA-256 of what they sent.
+    /// What tells manifests apart: SHA-256 of the bytes, cut to 128 bits. Look a manifest up by this before parsing it
+    /// again; the list of one tenant cannot be made to collide with another's.
     pub fn fingerprint_of(commands_json: &[u8]) -> u128 {
         let digest: [u8; 32] = Sha256::digest(commands_json).into();
-        digest.iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte))
+        digest
+            .iter()
+            .take(16)
+            .fold(0, |sum, &byte| sum << 8 | u128::from(byte))
     }
 
-    /// The commands that count, in the order of the device.
+    /// The accepted commands, in the order of the list.
     pub fn commands(&self) -> &[Command] {
         &self.commands
     }
 
-    /// A command by name.
+    /// The accepted command of this name.
     pub fn command(&self, name: &str) -> Option<&Command> {
-        self.commands.iter().find(|command| &*command.name == name)
+        self.by_name.get(name).and_then(|&index| self.commands.get(index))
     }
 
-    /// The commands that were refused; of very many only the first.
+    /// The first [`REFUSED_KEPT_MAX`] refused entries.
     pub fn refused(&self) -> &[Refused] {
         &self.refused
     }
 
-    /// How many were refused.
+    /// How many entries were refused.
     pub fn refused_total(&self) -> usize {
         self.refused_total
     }
 
-    /// See [`Manifest::fingerprint_of`].
+    /// The [`fingerprint_of`](Self::fingerprint_of) the bytes.
     pub fn fingerprint(&self) -> u128 {
         self.fingerprint
     }
 
-    fn read(&self, element: Raw<'_>, limits: ManifestLimits) -> Result<Command, Refusal> {
-        let [name, description, schema, timeout, retry] = element
-            .members(["name", "description", "inputSchema", "timeoutMs", "retry"])
-            .map_err(|_| Refusal::new("INVALID_COMMAND", "a command is an object without repeated members"))?;
-        let mut unescaped = String::new();
-        let name = name.and_then(|name| name.text(&mut unescaped)).filter(|name| is_name(name));
-        let name: Box<str> =
-            name.ok_or_else(|| Refusal::new("INVALID_NAME", "a name is ^[a-z][a-z0-9_]{0,63}$"))?.into();
-        if self.command(&name).is_some() {
-            return Err(Refusal::new("DUPLICATE_NAME", "an earlier command has this name"));
+    /// The lower half of the fingerprint, for versions and lists; not for telling tenants' manifests apart.
+    pub fn hash(&self) -> u64 {
+        self.fingerprint as u64
+    }
+
+    fn read(&self, place: usize, entry: Raw<'_>, limits: ManifestLimits) -> Result<Command, Refusal> {
+        if place >= limits.commands_max {
+            return refuse(
+                "TOO_MANY_COMMANDS",
+                format_args!("only {} commands are read", limits.commands_max),
+            );
         }
-        if self.commands.len() >= limits.commands_max {
-            return Err(Refusal::new("TOO_MANY_COMMANDS", format!("only the first {} count", limits.commands_max)));
+        if entry.kind() != Kind::Object {
+            return refuse("NOT_AN_OBJECT", format_args!("the entry is not an object"));
         }
-        let description = description.and_then(|text| text.text(&mut unescaped)).unwrap_or(&name);
-        let description = description.chars().take(limits.description_chars_max).collect::<String>().into();
-        let (schema_json, schema) = read_schema(schema, limits)?;
+        let members = ["name", "description", "inputSchema", "timeoutMs", "retry"];
+        let members = entry.members(members).map_err(|malformed| Refusal {
+            reason: "INVALID_JSON",
+            detail: malformed.to_string(),
+        })?;
+        let [name, description, schema, timeout_ms, retry] =
+            members.map(|member| member.filter(|member| member.kind() != Kind::Null));
+        let name = self.read_name(name)?;
+        let description = read_description(description, &name, limits.description_chars_max)?;
+        let timeout_ms = timeout_ms.map(read_timeout_ms).transpose()?;
+        let retry = retry.map(read_retry).transpose()?;
+        let (schema_json, schema) = schema.map(|json| read_schema(json, limits)).transpose()?.unzip();
         Ok(Command {
             name,
             description,
             schema_json,
             schema,
-            timeout_ms: read_timeout(timeout)?,
-            retry: retry.filter(|retry| retry.kind() != Kind::Null).map(read_retry).transpose()?,
+            timeout_ms,
+            retry,
         })
     }
 
-    fn refuse(&mut self, element: Raw<'_>, refusal: Refusal) {
-        self.refused_total += 1;
-        if self.refused.len() >= REFUSED_SHOWN_MAX {
-            return;
+    fn read_name(&self, name: Option<Raw<'_>>) -> Result<Box<str>, Refusal> {
+        let mut scratch = String::new();
+        let Some(name) = name
+            .and_then(|name| name.text(&mut scratch))
+            .filter(|name| is_command_name(name))
+        else {
+            return refuse(
+                "NAME_INVALID",
+                format_args!("a name must match ^[a-z][a-z0-9_]{{0,63}}$"),
+            );
+        };
+        if self.by_name.contains_key(name) {
+            return refuse(
+                "NAME_DUPLICATE",
+                format_args!("an earlier command has the same name"),
+            );
         }
-        let mut unescaped = String::new();
-        let name = element.members(["name"]).ok().and_then(|[name]| name).and_then(|name| name.text(&mut unescaped));
-        let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-        let command = name.unwrap_or("(no name)").chars().take(NAME_BYTES_MAX).map(shown).collect::<String>().into();
-        self.refused.push(Refused { command, reason: refusal.reason, detail: refusal.detail.into() });
+        Ok(name.into())
+    }
+
+    fn accept(&mut self, command: Command) {
+        let before = self.by_name.insert(command.name.clone(), self.commands.len());
+        debug_assert!(before.is_none());
+        self.commands.push(command);
+    }
+
+    fn refuse(&mut self, place: usize, entry: Raw<'_>, refusal: Refusal) {
+        self.refused_total += 1;
+        if self.refused.len() < REFUSED_KEPT_MAX {
+            let Refusal { reason, detail } = refusal;
+            self.refused.push(Refused {
+                command: shown(place, entry),
+                reason,
+                detail: detail.into(),
+            });
+        }
     }
 }
 
-/// Why a command is refused.
+/// Whether a command may have this name: `^[a-z][a-z0-9_]{0,63}$`.
+pub fn is_command_name(name: &str) -> bool {
+    let is_rest = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    name.len() <= 64
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(is_rest)
+}
+
+/// Why one entry is refused.
 struct Refusal {
     reason: &'static str,
     detail: String,
 }
 
-impl Refusal {
-    fn new(reason: &'static str, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
-    }
-}
-
-/// `^[a-z][a-z0-9_]{0,63}$`
-fn is_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    bytes.next().is_some_and(|first| first.is_ascii_lowercase())
-        && name.len() <= NAME_BYTES_MAX
-        && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-}
-
-type SchemaPair = (Option<Box<[u8]>>, Option<Schema>);
-
-fn read_schema(schema: Option<Raw<'_>>, limits: ManifestLimits) -> Result<SchemaPair, Refusal> {
-    let Some(schema) = schema.filter(|schema| schema.kind() != Kind::Null) else { return Ok((None, None)) };
-    let json = schema.as_bytes();
-    if json.len() > limits.schema_bytes_max {
-        let detail = format!("a schema has at most {} bytes, this one has {}", limits.schema_bytes_max, json.len());
-        return Err(Refusal::new("SCHEMA_TOO_LARGE", detail));
-    }
-    let compiled = Schema::compile(json).map_err(|fault| Refusal::new(fault.code(), fault.to_string()))?;
-    Ok((Some(json.into()), Some(compiled)))
-}
-
-fn read_timeout(timeout: Option<Raw<'_>>) -> Result<Option<u32>, Refusal> {
-    let Some(timeout) = timeout.filter(|timeout| timeout.kind() != Kind::Null) else { return Ok(None) };
-    let ms = timeout.as_u64().filter(|ms| TIMEOUT_MS.contains(ms)).and_then(|ms| u32::try_from(ms).ok());
-    ms.map(Some).ok_or_else(|| Refusal::new("TIMEOUT_OUT_OF_RANGE", "timeoutMs lies between 1000 and 600000"))
-}
-
-fn read_retry(retry: Raw<'_>) -> Result<Retry, Refusal> {
-    let invalid = || Refusal::new("INVALID_RETRY", "retry has maxAttempts (1 to 10) and backoffMs (0 to 60000)");
-    let [attempts, backoff] = retry.members(["maxAttempts", "backoffMs"]).map_err(|_| invalid())?;
-    let number = |raw: Option<Raw<'_>>, default: u32, range: std::ops::RangeInclusive<u64>| match raw {
-        None => Ok(default),
-        Some(raw) => raw.as_u64().filter(|n| range.contains(n)).and_then(|n| u32::try_from(n).ok()).ok_or_else(invalid),
-    };
-    Ok(Retry {
-        max_attempts: number(attempts, RETRY_DEFAULT.max_attempts, 1..=10)?,
-        backoff_ms: number(backoff, RETRY_DEFAULT.backoff_ms, 0..=60_000)?,
+fn refuse<T>(reason: &'static str, detail: fmt::Arguments<'_>) -> Result<T, Refusal> {
+    Err(Refusal {
+        reason,
+        detail: detail.to_string(),
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(json: &str) -> Manifest {
-        Manifest::parse(json.as_bytes(), ManifestLimits::default()).expect("an array")
-    }
-
-    fn reasons(manifest: &Manifest) -> Vec<&'static str> {
-        manifest.refused().iter().map(|refused| refused.reason).collect()
-    }
-
-    #[test]
-    fn reads_what_the_python_client_sends() {
-        let manifest = parse(
-            r#"[{"name":"read_temp","description":"Read","inputSchema":{"type":"object","properties":{"unit":
-               {"type":"string"}}},"timeoutMs":5000,"retry":{"maxAttempts":2,"backoffMs":500}},{"name":"ping","description":"Ping"}]"#,
+/// The description: the name if there is none, cut after `chars_max` characters.
+fn read_description(raw: Option<Raw<'_>>, name: &str, chars_max: usize) -> Result<Box<str>, Refusal> {
+    let Some(raw) = raw else { return Ok(name.into()) };
+    let mut scratch = String::new();
+    let Some(text) = raw.text(&mut scratch) else {
+        return refuse(
+            "DESCRIPTION_INVALID",
+            format_args!("the description is not a text"),
         );
-        let command = manifest.command("read_temp").expect("it is there");
-        assert_eq!(command.timeout_ms, Some(5000));
-        assert_eq!(command.retry, Some(Retry { max_attempts: 2, backoff_ms: 500 }));
-        assert!(command.schema.as_ref().expect("a schema").check(br#"{"unit":1}"#).is_err());
-        assert!(manifest.command("ping").expect("it is there").schema.is_none());
-        assert!(manifest.refused().is_empty());
-        assert!(parse("[]").commands().is_empty());
-    }
+    };
+    let end = text
+        .char_indices()
+        .nth(chars_max)
+        .map_or(text.len(), |(end, _)| end);
+    Ok(text[..end].into())
+}
 
-    #[test]
-    fn refuses_a_command_and_keeps_the_rest() {
-        let manifest = parse(
-            r#"[{"name":"Bad"},{"name":"good"},{"name":"good"},{"name":"slow","timeoutMs":1},7,
-                {"name":"odd","retry":{"maxAttempts":0}},{"name":"wrong","inputSchema":{"type":"array"}}]"#,
+fn read_schema(raw: Raw<'_>, limits: ManifestLimits) -> Result<(Box<[u8]>, Schema), Refusal> {
+    let json = raw.as_bytes();
+    if json.len() > limits.schema_bytes_max {
+        let (bytes, bytes_max) = (json.len(), limits.schema_bytes_max);
+        return refuse(
+            "SCHEMA_TOO_LARGE",
+            format_args!("the schema has {bytes} bytes, at most {bytes_max} are allowed"),
         );
-        assert_eq!(manifest.commands().len(), 1);
-        assert_eq!(
-            reasons(&manifest)[..5],
-            ["INVALID_NAME", "DUPLICATE_NAME", "TIMEOUT_OUT_OF_RANGE", "INVALID_COMMAND", "INVALID_RETRY"]
-        );
-        assert_eq!(manifest.refused_total(), 6);
     }
-
-    #[test]
-    fn refuses_commands_beyond_the_ceiling_and_large_schemas() {
-        let many: Vec<String> = (0..130).map(|n| format!(r#"{{"name":"c{n}"}}"#)).collect();
-        let manifest = parse(&format!("[{}]", many.join(",")));
-        assert_eq!(manifest.commands().len(), 128);
-        assert_eq!(reasons(&manifest), ["TOO_MANY_COMMANDS"; 2]);
-        let large = format!(r#"[{{"name":"a","inputSchema":{{"type":"object","title":"{}"}}}}]"#, "x".repeat(4096));
-        assert_eq!(reasons(&parse(&large)), ["SCHEMA_TOO_LARGE"]);
-    }
-
-    #[test]
-    fn cuts_a_description_at_its_ceiling() {
-        let manifest = parse(&format!(r#"[{{"name":"a","description":"{}"}},{{"name":"b"}}]"#, "é".repeat(501)));
-        assert_eq!(manifest.commands()[0].description.chars().count(), 500);
-        assert_eq!(&*manifest.commands()[1].description, "b");
-    }
-
-    #[test]
-    fn says_why_something_is_no_manifest() {
-        for (json, fault) in [("{}", "not an array"), ("[", "not JSON"), ("", "not JSON")] {
-            let error = Manifest::parse(json.as_bytes(), ManifestLimits::default()).expect_err("no manifest");
-            assert!(error.to_string().contains(fault), "{error}");
-        }
-    }
-
-    #[test]
-    fn the_same_words_have_the_same_fingerprint() {
-        assert_eq!(parse("[]").fingerprint(), Manifest::fingerprint_of(b"[]"));
-        assert_ne!(Manifest::fingerprint_of(b"[]"), Manifest::fingerprint_of(b"[ ]"));
+    match Schema::compile(json) {
+        Ok(schema) => Ok((json.into(), schema)),
+        Err(fault) => refuse(fault.code(), format_args!("{fault}")),
     }
 }
+
+fn read_timeout_ms(raw: Raw<'_>) -> Result<u32, Refusal> {
+    match within(raw, &TIMEOUT_MS) {
+        Some(timeout_ms) => Ok(timeout_ms),
+        None => refuse(
+            "TIMEOUT_OUT_OF_RANGE",
+            format_args!("timeoutMs must be a whole number, {}", range(&TIMEOUT_MS)),
+        ),
+    }
+}
+
+fn read_retry(raw: Raw<'_>) -> Result<Retry, Refusal> {
+    let Ok([max_attempts, backoff_ms]) = raw.members(["maxAttempts", "backoffMs"]) else {
+        return refuse(
+            "RETRY_INVALID",
+            format_args!("retry must be an object with maxAttempts and backoffMs"),
+        );
+    };
+    let number = |raw: Option<Raw<'_>>, default, allowed| match raw.filter(|raw| raw.kind() != Kind::Null) {
+        Some(raw) => within(raw, allowed),
+        None => Some(default),
+    };
+    match (
+        number(max_attempts, 3, &ATTEMPTS),
+        number(backoff_ms, 1_000, &BACKOFF_MS),
+    ) {
+        (Some(max_attempts), Some(backoff_ms)) => Ok(Retry {
+            max_attempts,
+            backoff_ms,
+        }),
+        (None, _) => refuse(
+            "RETRY_INVALID",
+            format_args!("maxAttempts must be a whole number, {}", range(&ATTEMPTS)),
+        ),
+        (_, None) => refuse(
+            "RETRY_INVALID",
+            format_args!("backoffMs must be a whole number, {}", range(&BACKOFF_MS)),
+        ),
+    }
+}
+
+fn within(raw: Raw<'_>, allowed: &RangeInclusive<u64>) -> Option<u32> {
+    raw.as_u64()
+        .filter(|number| allowed.contains(number))
+        .and_then(|number| u32::try_from(number).ok())
+}
+
+fn range(allowed: &RangeInclusive<u64>) -> String {
+    format!("{} to {}", allowed.start(), allowed.end())
+}
+
+/// The name of a refused entry, fit to be shown.
+fn shown(place: usize, entry: Raw<'_>) -> Box<str> {
+    let mut scratch = String::new();
+    let name = match entry.members(["name"]) {
+        Ok([name]) => name.and_then(|name| name.text(&mut scratch)),
+        Err(_) => None,
+    };
+    match name {
+        Some(name) => {
+            let visible = |c: char| {
+                if c.is_control() {
+                    char::REPLACEMENT_CHARACTER
+                } else {
+                    c
+                }
+            };
+            name.chars()
+                .take(SHOWN_NAME_CHARS_MAX)
+                .map(visible)
+                .collect::<String>()
+                .into()
+        }
+        None => format!("#{place}").into(),
+    }
+}
+
+#[cfg(test)]
+#[path = "manifest/tests.rs"]
+mod tests;

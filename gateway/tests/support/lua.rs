@@ -19,7 +19,7 @@ impl LuaDevices {
     /// Starts the process; no device yet.
     pub fn start(url: &str, agent: &str, key: &str) -> Self {
         let mut child = Command::new(super::python::python())
-            .arg(client_file("lua_device.py"))
+            .arg(client_file("drive_lua.py"))
             .args([url, agent, key])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

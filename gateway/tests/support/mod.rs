@@ -3,7 +3,7 @@
 //! Every server listens on a free loopback port and is ended by its pid. Nothing sleeps for a while and hopes: waiting is
 //! for an event, with a deadline.
 
-#![allow(dead_code, reason = "each test program uses its part")]
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test program uses its part")]
 
 pub mod agent;
 pub mod device;

@@ -1,0 +1,221 @@
+//! Devices and their connections, as they really are.
+//!
+//! Owns who can be online at a moment and since when: from the kernel's ends and from what devices were told, never from
+//! what the gateway shows.
+
+use super::Ledger;
+use crate::line::{is_held, is_intact};
+use engine::net::fake::Client;
+use std::rc::Rc;
+
+/// A device in the product's sense.
+#[derive(Debug)]
+pub struct Identity {
+    /// Whose it is.
+    pub tenant: usize,
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// Links that the gateway may have seated: open there, and with a true claim.
+    pub possible: Vec<usize>,
+    /// When the list above last changed, in steps.
+    pub changed_step: u64,
+    /// Counts moments at which the order of log-ins was the gateway's to choose.
+    pub disorder: u32,
+    /// Scripted devices that use the name.
+    pub actors: usize,
+    /// Its key was taken back.
+    pub revoked: bool,
+    /// The gateway has accepted it before this step.
+    pub known_step: Option<u64>,
+}
+
+/// What a description says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Describes {
+    /// `echo` and `set`.
+    Both,
+    /// `echo` alone, and commands that are refused.
+    EchoAndRefused,
+    /// No command.
+    Nothing,
+    /// What cannot be read.
+    Nonsense,
+}
+
+impl Describes {
+    /// Whether `echo` is among the commands.
+    pub fn has_echo(self) -> bool {
+        matches!(self, Self::Both | Self::EchoAndRefused)
+    }
+
+    /// Whether it is a manifest at all.
+    pub fn is_manifest(self) -> bool {
+        self != Self::Nonsense
+    }
+}
+
+/// Why the gateway may hang up on a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Excuse {
+    /// It said what must not be said.
+    Misspoke,
+    /// It is not who it says it is.
+    Unknown,
+    /// It said goodbye.
+    Goodbye,
+    /// It is silent for too long.
+    Silent,
+    /// It does not read.
+    Deaf,
+    /// Its key is no longer good.
+    Revoked,
+    /// The answer said that the connection ends.
+    ToldSo,
+}
+
+/// A connection of a device.
+pub struct LinkFacts {
+    /// The device it claims to be.
+    pub identity: usize,
+    /// The script that opened it.
+    pub actor: usize,
+    client: Rc<Client>,
+    /// It asked for a session that dies with it.
+    pub clean: bool,
+    /// Its claim is true.
+    pub claims: bool,
+    /// When CONNACK 0 was read, in steps.
+    pub accepted: Option<u64>,
+    /// When it was certain that the gateway had subscribed it to commands, in steps.
+    pub listens: Option<u64>,
+    /// What its accepted description says, and since which step that is certain. None while that is open.
+    pub described: Option<(u64, Describes)>,
+    /// Why the gateway may hang up.
+    pub excuse: Option<Excuse>,
+    /// When the gateway had let it go: step and milliseconds.
+    pub gone: Option<(u64, u64)>,
+    /// Another link of the same device overlapped with it.
+    pub rivalled: bool,
+}
+
+impl Identity {
+    pub(super) fn new(tenant: usize, name: &'static str) -> Self {
+        Self {
+            tenant,
+            name,
+            possible: Vec::new(),
+            changed_step: 0,
+            disorder: 0,
+            actors: 0,
+            revoked: false,
+            known_step: None,
+        }
+    }
+}
+
+impl LinkFacts {
+    /// Whether both ends are open and the network has done nothing to it.
+    pub fn is_intact(&self) -> bool {
+        is_intact(&self.client)
+    }
+}
+
+impl Ledger {
+    /// A device opens a connection.
+    pub fn open_link(&mut self, identity: usize, actor: usize, client: Rc<Client>, clean: bool, claims: bool) -> usize {
+        let link = self.links.len();
+        let rivals: Vec<usize> = if claims { self.identities[identity].possible.clone() } else { Vec::new() };
+        for &rival in &rivals {
+            self.links[rival].rivalled = true;
+        }
+        if rivals.iter().any(|&rival| self.links[rival].accepted.is_none()) {
+            self.identities[identity].disorder += 1;
+        }
+        self.links.push(LinkFacts {
+            identity,
+            actor,
+            client,
+            clean,
+            claims,
+            accepted: None,
+            listens: None,
+            described: None,
+            excuse: None,
+            gone: None,
+            rivalled: !rivals.is_empty(),
+        });
+        self.held.push(link);
+        if claims {
+            self.identities[identity].possible.push(link);
+            self.identities[identity].changed_step = self.step;
+        }
+        link
+    }
+
+    /// A device reads CONNACK 0.
+    pub fn link_accepted(&mut self, link: usize) {
+        let step = self.step;
+        let facts = &mut self.links[link];
+        facts.accepted = Some(step);
+        let identity = &mut self.identities[facts.identity];
+        identity.known_step.get_or_insert(step);
+        if identity.possible.len() > 1 {
+            identity.disorder += 1;
+        }
+    }
+
+    /// From now on the gateway may hang up; the first reason stands.
+    pub fn excuse(&mut self, link: usize, why: Excuse) {
+        self.links[link].excuse.get_or_insert(why);
+    }
+
+    /// Looks which links the gateway has let go since the last look.
+    pub fn watch_links(&mut self) {
+        let (step, now_ms) = (self.step, self.now_ms);
+        let mut held = std::mem::take(&mut self.held);
+        held.retain(|&link| {
+            let facts = &mut self.links[link];
+            if is_held(&facts.client) {
+                return true;
+            }
+            facts.gone = Some((step, now_ms));
+            let identity = &mut self.identities[facts.identity];
+            if facts.claims {
+                if facts.accepted.is_none() && identity.possible.len() > 1 {
+                    identity.disorder += 1;
+                }
+                identity.possible.retain(|&possible| possible != link);
+                identity.changed_step = step;
+            }
+            false
+        });
+        self.held = held;
+    }
+
+    /// The link of a device that was certainly online from before `since` until now: the only one, accepted, untouched.
+    pub fn certainly_here(&self, identity: usize, since: u64) -> Option<usize> {
+        let &[link] = self.identities[identity].possible.as_slice() else { return None };
+        let facts = &self.links[link];
+        let accepted = facts.accepted.is_some_and(|step| step < since);
+        let untouched = self.identities[identity].changed_step < since && facts.excuse.is_none() && facts.is_intact();
+        (accepted && untouched && !self.stopping).then_some(link)
+    }
+
+    /// Whether no connection of the device was open at the gateway from before `since` until now.
+    pub fn certainly_gone(&self, identity: usize, since: u64) -> bool {
+        let identity = &self.identities[identity];
+        identity.possible.is_empty() && identity.changed_step <= since
+    }
+
+    /// Whether the order of a device's log-ins is certain now, and has been since `disorder` was read.
+    pub fn is_orderly(&self, identity: usize, disorder: u32) -> bool {
+        let Identity { possible, disorder: now, .. } = &self.identities[identity];
+        let unsettled = possible.len() > 1 && possible.iter().any(|&link| self.links[link].accepted.is_none());
+        *now == disorder && !unsettled
+    }
+
+    /// Links that the gateway still holds.
+    pub fn held_links(&self) -> &[usize] {
+        &self.held
+    }
+}

@@ -1,0 +1,137 @@
+//! Commands, from the agent's request to the one answer.
+//!
+//! Owns what was asked of whom, which device was given it on which connection, and what it replied. The number of a question is
+//! in its payload and in every reply, so that nothing can be mistaken for something else.
+
+use super::{Ledger, TENANTS};
+
+/// What a question is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// A command that the device has, with fitting arguments.
+    Well,
+    /// A device that does not exist.
+    UnknownDevice,
+    /// A command that no device has.
+    UnknownCommand,
+    /// Arguments that do not fit.
+    BadArguments,
+}
+
+/// One command.
+#[derive(Debug)]
+pub struct Question {
+    /// Who asks.
+    pub tenant: usize,
+    /// Of whom; nobody for a device that does not exist.
+    pub identity: Option<usize>,
+    /// What about.
+    pub asked: Asked,
+    /// The command's name.
+    pub command: &'static str,
+    /// The payload, byte for byte.
+    pub payload: String,
+    /// The time limit of the request, in milliseconds.
+    pub timeout_ms: u64,
+    /// When the agent began to say it.
+    pub said_ms: u64,
+    /// The same in steps.
+    pub said_step: u64,
+    /// What the device was certain to have when it was said.
+    pub deliveries: Vec<Delivery>,
+    /// What was replied, in order.
+    pub replies: Vec<Reply>,
+    /// The status and the outcome that the agent was told.
+    pub ended: Option<(u16, String)>,
+}
+
+/// A device was given the command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delivery {
+    /// On this link.
+    pub link: usize,
+    /// The id it came with.
+    pub id: String,
+}
+
+/// A device replied.
+#[derive(Debug)]
+pub struct Reply {
+    /// On this link.
+    pub link: usize,
+    /// The how manieth on that link, from 0.
+    pub copy: usize,
+    /// The device did it.
+    pub success: bool,
+    /// `data`, or the error's text, byte for byte.
+    pub text: String,
+    /// When the gateway had certainly read it: the PUBACK came.
+    pub read_ms: Option<u64>,
+}
+
+impl Ledger {
+    /// An agent asks. Gives the number of the question.
+    pub fn ask(&mut self, tenant: usize, identity: Option<usize>, asked: Asked, timeout_ms: u64, bulk: usize) -> usize {
+        let n = self.questions.len();
+        let bulk = "x".repeat(bulk);
+        let (command, payload) = match asked {
+            Asked::Well | Asked::UnknownDevice if n % 3 == 0 => ("set", format!(r#"{{"q": {n}, "value":1.50e1}}"#)),
+            Asked::Well | Asked::UnknownDevice => ("echo", format!(r#"{{"q":{n},"pad":"{bulk}"}}"#)),
+            Asked::UnknownCommand => ("nope", format!(r#"{{"q":{n}}}"#)),
+            Asked::BadArguments => ("set", format!(r#"{{"q":{n},"value":"high"}}"#)),
+        };
+        self.questions.push(Question {
+            tenant,
+            identity,
+            asked,
+            command,
+            payload,
+            timeout_ms,
+            said_ms: self.now_ms,
+            said_step: self.step,
+            deliveries: Vec::new(),
+            replies: Vec::new(),
+            ended: None,
+        });
+        n
+    }
+
+    /// A device replies to the command that it was given. Gives the text: `data`, or the error.
+    pub fn reply(&mut self, n: usize, link: usize, success: bool) -> String {
+        let who = self.who(self.links[link].identity);
+        let replies = &mut self.questions[n].replies;
+        let copy = replies.iter().filter(|reply| reply.link == link).count();
+        let text = match success {
+            true => format!(r#"{{"q": {n},"who":"{who}","link":{link},"copy":{copy},"f":1.50e1}}"#),
+            false => format!("q {n} of {who} on {link}, {copy}"),
+        };
+        replies.push(Reply { link, copy, success, text: text.clone(), read_ms: None });
+        text
+    }
+
+    /// The gateway has acknowledged a reply.
+    pub fn reply_read(&mut self, n: usize, link: usize, copy: usize) {
+        let now_ms = self.now_ms;
+        let reply = self.questions[n].replies.iter_mut().find(|reply| reply.link == link && reply.copy == copy);
+        if let Some(reply) = reply {
+            reply.read_ms.get_or_insert(now_ms);
+        }
+    }
+
+    /// The earliest moment at which a command can have timed out.
+    pub fn expires_ms(&self, n: usize) -> u64 {
+        self.questions[n].said_ms + self.questions[n].timeout_ms + self.limits.command_grace_ms
+    }
+
+    /// Commands of a tenant, or of one device, that nobody was told the end of.
+    pub fn unanswered(&self, of: impl Fn(&Question) -> bool) -> usize {
+        self.questions.iter().filter(|question| question.ended.is_none() && of(question)).count()
+    }
+
+    /// The path of a question's request.
+    pub fn path(&self, n: usize) -> String {
+        let Question { tenant, identity, .. } = &self.questions[n];
+        let device = identity.map_or("nobody", |identity| self.identities[identity].name);
+        format!("/v1/agents/{}/devices/{device}/commands", TENANTS[*tenant])
+    }
+}
