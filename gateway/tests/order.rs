@@ -147,19 +147,29 @@ impl Script {
 
     /// Lives until the next cut.
     fn live(&mut self, device: &mut Device, done: &AtomicBool) {
-        let (share, cut_at) = (TRIGGERS / (CUTS + 1), (self.seen.cuts + 1) * (TRIGGERS / (CUTS + 1)));
-        debug_assert!(share > WINDOW as u64);
+        let cut_at = (self.seen.cuts + 1) * (COMMANDS / (CUTS + 1));
         loop {
-            while self.unacked.len() < WINDOW && self.next_trigger < TRIGGERS {
+            // Triggers keep pace with commands, so that both are under way at every cut; before a cut the window is filled.
+            let commands_run = self.last_command.map_or(0, |last| last + 1);
+            let due = self.seen.cuts < CUTS && commands_run >= cut_at;
+            let pace = if due || commands_run == COMMANDS { TRIGGERS } else { commands_run };
+            while self.unacked.len() < WINDOW && self.next_trigger < pace.min(TRIGGERS) {
                 self.fire(device);
             }
-            if self.seen.cuts < CUTS && self.next_trigger >= cut_at && self.unacked.len() == WINDOW {
+            let cut_now = due && self.unacked.len() == WINDOW;
+            if cut_now && self.seen.cuts.is_multiple_of(2) {
                 // The window is full and written, nothing of it has been read back: cut.
                 device.flush();
                 self.seen.cuts += 1;
                 return;
             }
             match device.hear(Duration::from_millis(100)) {
+                Some(Word::Message { suffix, json, id, .. }) if cut_now && suffix == "command" => {
+                    // The command was run, and its answer never leaves: cut.
+                    self.run_command(device, &json, id);
+                    self.seen.cuts += 1;
+                    return;
+                }
                 Some(word) => {
                     if !self.heard(device, &word) {
                         return;
