@@ -1,9 +1,9 @@
 //! How connections are seated, leave for another core, and are adopted there.
 //!
 //! A connection travels whole: socket, unconsumed input, unsent output and the tenant's baggage in one box. The kernel
-//! reports nothing about bytes that are in user space already, nor about what came before the new registration was
-//! read, so the new home always offers the carry and reads once. What happens to a connection on its way is told
-//! at its new home.
+//! reports nothing about bytes that are in user space already, so the new home always offers the carry, and reads once
+//! without waiting for an event; a FIN that was read before the move is read again. What happens to a connection on its
+//! way is told at its new home.
 
 use crate::core::Core;
 use crate::core::conn::{Conn, Flag};
@@ -45,19 +45,17 @@ impl<N: Net, S: Service> Core<N, S> {
         let unsent = desks.pack(conn.desk, self.hub.now);
         let carry = desks.at(conn.desk).map_or_else(Vec::new, |desk| std::mem::take(&mut desk.carry));
         desks.leave(&mut conn.desk);
-        let (opened, finished) = (conn.opened(), conn.is(Flag::Finished));
-        let moved = Moved { socket, carry, unsent, finished, opened, baggage };
+        let moved = Moved { socket, carry, unsent, opened: conn.opened(), baggage };
         self.letters.push((to, Letter::Moved(Box::new(moved))));
         self.hub.stats.handed_over_out += 1;
     }
 
     /// Seats a connection that arrived, tells the tenant, and has it offered and read once.
     pub(crate) fn adopt(&mut self, moved: Moved<N::Socket, S::Baggage>) {
-        let Moved { socket, carry, unsent, finished, opened, baggage } = moved;
+        let Moved { socket, carry, unsent, opened, baggage } = moved;
         let (key, registered) = self.seat(socket, Conn::new(opened));
         let hub = &mut self.hub;
         if let Some(conn) = hub.conns.get_mut(key) {
-            conn.put(Flag::Finished, finished);
             if !carry.is_empty() {
                 hub.desks.sit(&mut conn.desk, hub.now).carry = carry;
             }

@@ -34,8 +34,6 @@ pub struct Moved<K, B> {
     pub(crate) carry: Vec<u8>,
     /// Given by the tenant and not taken by the kernel.
     pub(crate) unsent: Vec<u8>,
-    /// The peer's FIN was read.
-    pub(crate) finished: bool,
     /// Where it came from.
     pub(crate) opened: Opened,
     /// The tenant's part.

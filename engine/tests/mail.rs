@@ -34,6 +34,14 @@ fn mail_to_oneself_comes_in_a_later_turn() {
 }
 
 #[test]
+fn mail_to_oneself_keeps_its_order() {
+    let mut house = House::new(1);
+    house.cores[0].outside(|_, cx| (0..5).for_each(|n| cx.post(0, n)));
+    house.settle();
+    assert_eq!(house.probe().calls, [0, 1, 2, 3, 4].map(|n| Call::Mail(0, n)));
+}
+
+#[test]
 fn mail_from_outside_has_the_index_behind_all_neighbours() {
     let mut house = House::new(2);
     assert!(house.outside.post(0, 7));

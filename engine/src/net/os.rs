@@ -264,3 +264,91 @@ fn translate(readiness: &Readiness) -> Option<Event> {
 fn out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::SockRef;
+    use std::net::TcpStream as StdStream;
+
+    /// Polls until a client has been accepted.
+    fn accepted(net: &mut OsNet) -> TcpStream {
+        let mut events = Vec::new();
+        loop {
+            match net.accept(0) {
+                Accepted::Socket(socket, _) => return socket,
+                Accepted::Empty => net.poll(&mut events, Some(Duration::from_secs(10))),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn local() -> SocketAddr {
+        "127.0.0.1:0".parse().unwrap()
+    }
+
+    #[test]
+    fn an_accepted_socket_has_its_options_from_the_listener() {
+        let listeners = bind(local(), 1).unwrap();
+        let address = listeners[0].local_addr().unwrap();
+        let mut net = OsNet::new(listeners).unwrap();
+        let _client = StdStream::connect(address).unwrap();
+        let socket = accepted(&mut net);
+        let options = SockRef::from(&socket);
+        assert!(options.tcp_nodelay().unwrap() && options.keepalive().unwrap());
+        assert_eq!(options.tcp_keepalive_time().unwrap(), KEEPALIVE_IDLE);
+        assert_eq!(options.tcp_keepalive_interval().unwrap(), KEEPALIVE_INTERVAL);
+        assert_eq!(options.tcp_keepalive_retries().unwrap(), KEEPALIVE_PROBES);
+        assert_eq!(options.tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED_MAX));
+        assert!(options.nonblocking().unwrap());
+    }
+
+    #[test]
+    fn a_chosen_port_is_followed_by_all_cores_and_refused_to_others() {
+        let listeners = bind(local(), 3).unwrap();
+        let addresses: Vec<_> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+        assert!(addresses[0].port() != 0 && addresses.iter().all(|address| *address == addresses[0]));
+        let error = bind(addresses[0], 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn a_wake_from_another_thread_ends_the_poll_and_reports_nothing() {
+        let mut net = OsNet::new(Vec::new()).unwrap();
+        let waker = net.waker();
+        #[allow(clippy::disallowed_methods, reason = "a test's own thread")]
+        let other = std::thread::spawn(move || waker.wake());
+        let mut events = Vec::new();
+        net.poll(&mut events, None);
+        other.join().unwrap().unwrap();
+        assert!(events.is_empty());
+    }
+
+    #[test]
+    fn the_peers_end_and_reset_are_told_apart() {
+        let listeners = bind(local(), 1).unwrap();
+        let address = listeners[0].local_addr().unwrap();
+        let mut net = OsNet::new(listeners).unwrap();
+        let key = Key { index: 5, generation: 6 };
+        for (abort, read, broken) in [(false, Read::Finished, false), (true, Read::Broken, true)] {
+            let client = StdStream::connect(address).unwrap();
+            let mut socket = accepted(&mut net);
+            if abort {
+                SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+            }
+            drop(client);
+            assert!(net.register(&mut socket, key));
+            let mut events = Vec::new();
+            let ended = |event: &Event| matches!(event, Event::Socket { finished: true, .. });
+            while !events.iter().any(ended) {
+                net.poll(&mut events, Some(Duration::from_secs(10)));
+            }
+            let told = events
+                .iter()
+                .any(|event| matches!(event, Event::Socket { broken: true, key: told, .. } if *told == key));
+            assert_eq!(told, broken);
+            assert_eq!(net.read(&mut socket, &mut [0; 8]), read);
+            net.close(socket);
+        }
+    }
+}
