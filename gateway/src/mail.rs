@@ -13,8 +13,8 @@
 //! ```
 
 use crate::agent::gather::{Query, View};
-use crate::auth::{Agent, InFlight};
 use crate::auth::Keys;
+use crate::auth::{Agent, InFlight};
 use crate::command::id::CommandId;
 use crate::command::outcome::Outcome;
 use crate::command::text::AskText;

@@ -55,7 +55,8 @@ pub fn serve(config: Config, ready: impl FnOnce(&Bound) + Send + 'static) -> Res
     let failed = |what: &str, why: &dyn std::fmt::Display| Failure::Start(format!("{what}: {why}"));
     let signals = hear_signals().map_err(|error| failed("signals cannot be heard", &error))?;
     let mut watch = Watch::new(&config.data_dir);
-    let keys = Keys::load(&config.data_dir, None).map_err(|error| failed("the keys cannot be read", &error))?;
+    let keys =
+        Keys::load(&config.data_dir, None).map_err(|error| failed("the keys cannot be read", &error))?;
     let keys = Arc::new(keys);
     let house = build(&config, &keys).map_err(|error| failed("the gateway cannot listen", &error))?;
     let protocols = config.listen.iter().map(|listen| listen.protocol);
@@ -76,7 +77,8 @@ fn build(config: &Config, keys: &Arc<Keys>) -> std::io::Result<Running<Shard>> {
     let addresses = config.listen.iter().map(|listen| listen.address).collect();
     let mut options = Options::new(cores, addresses);
     let limits = &config.limits;
-    options.limits.carry_bytes_max = http_limits(limits).request_bytes_max().max(limits.packet_bytes_max()) + 64 * 1024;
+    options.limits.carry_bytes_max =
+        http_limits(limits).request_bytes_max().max(limits.packet_bytes_max()) + 64 * 1024;
     options.limits.marks.high_bytes = limits.backlog_bytes_max;
     let dice = || -> std::io::Result<u64> {
         let mut bytes = [0; 8];
@@ -87,8 +89,10 @@ fn build(config: &Config, keys: &Arc<Keys>) -> std::io::Result<Running<Shard>> {
     let doors = config.listen.iter().map(|listen| Door { protocol: listen.protocol, serves: listen.serves });
     let facts = Arc::new(facts(limits.clone(), doors.collect(), seeds, cores, now()));
     let (writer, worker) = (writer(limits), Worker::new(manifest_limits(limits)));
-    let clerks =
-        vec![clerk("store", move |clerk| run_writer(clerk, writer)), clerk("worker", move |clerk| run_worker(clerk, &worker))];
+    let clerks = vec![
+        clerk("store", move |clerk| run_writer(clerk, writer)),
+        clerk("worker", move |clerk| run_worker(clerk, &worker)),
+    ];
     start(options, clerks, |_core| Shard::new(facts.clone(), keys.clone()))
 }
 
@@ -224,7 +228,10 @@ pub fn turn_worker<N: Net>(clerk: &mut Clerk<N, Shard>, worker: &Worker) -> bool
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "the clock of the control thread and of the store's commit times")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the clock of the control thread and of the store's commit times"
+)]
 fn now() -> Instant {
     Instant::now()
 }
@@ -268,7 +275,9 @@ fn control<N: Net>(
                     outside.post(core, Mail::Keys(keys.clone()));
                 }
             }
-            Some(Err(error)) => tracing::error!(%error, "the key file cannot be read; the keys stay as they were"),
+            Some(Err(error)) => {
+                tracing::error!(%error, "the key file cannot be read; the keys stay as they were")
+            }
         }
     }
 }

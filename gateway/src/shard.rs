@@ -188,7 +188,9 @@ impl Service for Shard {
             Mail::Keys(keys) => self.keys_changed(cx, keys),
             Mail::Stored(stored) => self.stored(cx, stored),
             Mail::Worked(worked) => self.manifest_compiled(cx, worked),
-            Mail::Store(_) | Mail::Work(_) => debug_assert!(false, "core {from} wrote to the wrong neighbour"),
+            Mail::Store(_) | Mail::Work(_) => {
+                debug_assert!(false, "core {from} wrote to the wrong neighbour")
+            }
         }
     }
 

@@ -31,7 +31,8 @@ impl Shard {
         let over = Duration::from_millis(self.facts.limits.drain_ms).mul_f64(RELEASE_SHARE);
         let waves = (over.as_millis() / WAVE_EVERY.as_millis()).max(1) as usize;
         let (mqtt, http) = self.peers.count();
-        self.release = Release { wave: ((mqtt + http) / waves).max(WAVE_MIN), ends_at: Some(cx.now() + over) };
+        self.release =
+            Release { wave: ((mqtt + http) / waves).max(WAVE_MIN), ends_at: Some(cx.now() + over) };
         self.release_some(cx);
     }
 

@@ -88,7 +88,8 @@ fn carries_commands(alpha: &Agent, devices: &mut LuaDevices) {
     let text = json!({"text": "naïve \u{1f321} \"quoted\"", "list": [1, 2.5, null, true]});
     assert_eq!(alpha.call("pico-1", "echo", &text).json["data"], text);
 
-    let late = alpha.call_with("pico-2", &json!({"command": "sleep", "payload": {"seconds": 60}, "timeoutMs": 1000}));
+    let late = alpha
+        .call_with("pico-2", &json!({"command": "sleep", "payload": {"seconds": 60}, "timeoutMs": 1000}));
     assert_eq!((late.status, &late.json["code"]), (504, &json!("device-timeout")));
     assert_eq!(late.json["outcome"], "unknown");
 }
@@ -114,7 +115,10 @@ fn keeps_agents_apart(alpha: &Agent, beta: &Agent) {
     let foreign = beta.get_path("/v1/agents/alpha/devices");
     let unknown = beta.get_path("/v1/agents/nobody/devices");
     assert_eq!((foreign.status, &foreign.json), (404, &unknown.json), "foreign is unknown");
-    assert!(beta.events(Some("0")).next(Duration::from_millis(300)).is_none(), "no event of alpha's reaches beta");
+    assert!(
+        beta.events(Some("0")).next(Duration::from_millis(300)).is_none(),
+        "no event of alpha's reaches beta"
+    );
     assert_eq!(alpha.get("/devices").status, 200);
 }
 
@@ -125,7 +129,9 @@ fn goes_at_once_and_comes_back(alpha: &Agent, devices: LuaDevices, url: &str, ke
         alpha.tools().iter().all(|tool| tool.ends_with("__is_online")).then_some(())
     });
     assert_eq!(alpha.status("pico-0"), "offline");
-    assert!(events.wait("device_disconnected").data["deviceName"].as_str().expect("a name").starts_with("pico-"));
+    assert!(
+        events.wait("device_disconnected").data["deviceName"].as_str().expect("a name").starts_with("pico-")
+    );
     let offline = alpha.call("pico-0", "echo", &Value::Null);
     assert_eq!((offline.status, &offline.json["code"]), (503, &json!("device-offline")));
     assert_eq!(offline.json["outcome"], "not_sent");

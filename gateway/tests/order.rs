@@ -26,13 +26,13 @@ const RESPONSE_ID: u16 = 40_000;
 #[test]
 fn commands_and_triggers_keep_their_order_over_cut_connections() {
     for cores in [1, 3] {
-        let gateway = Gateway::start(
-            cores,
-            "triggers_per_second_per_agent = 1000000\nevents_kept_per_agent = 100000",
-        );
+        let gateway =
+            Gateway::start(cores, "triggers_per_second_per_agent = 1000000\nevents_kept_per_agent = 100000");
         let key = gateway.add_key("alpha", "commands,triggers");
         let alpha = Agent::new(gateway.http, "alpha", &gateway.add_key("alpha", "agent,operator"));
-        wait_for("the running gateway knows the keys", SOON, || (alpha.get("/devices").status == 200).then_some(()));
+        wait_for("the running gateway knows the keys", SOON, || {
+            (alpha.get("/devices").status == 200).then_some(())
+        });
         let events = alpha.events(Some("0"));
 
         let done = Arc::new(AtomicBool::new(false));
@@ -52,7 +52,10 @@ fn commands_and_triggers_keep_their_order_over_cut_connections() {
         let settled = settled_total(&alpha.text("/metrics"));
         assert_eq!(settled, posts, "each request settled once");
         assert_eq!(gateway.stop(), Some(0));
-        println!("cores {cores}: {posts} posts, {} cuts, {} DUPs, {} repeats", seen.cuts, seen.dups, seen.repeats);
+        println!(
+            "cores {cores}: {posts} posts, {} cuts, {} DUPs, {} repeats",
+            seen.cuts, seen.dups, seen.repeats
+        );
     }
 }
 
@@ -192,7 +195,9 @@ impl Script {
         match word {
             Word::Closed => return false,
             Word::Puback(id) if id.value() < RESPONSE_ID => self.puback(*id),
-            Word::Message { suffix, json, id, .. } if suffix == "command" => self.run_command(device, json, *id),
+            Word::Message { suffix, json, id, .. } if suffix == "command" => {
+                self.run_command(device, json, *id)
+            }
             Word::Message { suffix, json, .. } if suffix == "error" => panic!("{json}"),
             Word::Connack { .. } | Word::Message { .. } | Word::Puback(_) | Word::Other => {}
         }

@@ -111,7 +111,8 @@ impl<'a> Visit<'a> for Functions {
 
     fn visit_item_mod(&mut self, item: &'a syn::ItemMod) {
         let is_test = |attribute: &syn::Attribute| {
-            attribute.path().is_ident("cfg") && attribute.parse_args::<syn::Ident>().is_ok_and(|word| word == "test")
+            attribute.path().is_ident("cfg")
+                && attribute.parse_args::<syn::Ident>().is_ok_and(|word| word == "test")
         };
         if !item.attrs.iter().any(is_test) {
             syn::visit::visit_item_mod(self, item);
@@ -121,8 +122,11 @@ impl<'a> Visit<'a> for Functions {
 
 #[test]
 fn every_file_says_what_it_owns() {
-    let silent: Vec<_> =
-        sources().into_iter().filter(|(_, text)| !text.trim_start().starts_with("//!")).map(|(name, _)| name).collect();
+    let silent: Vec<_> = sources()
+        .into_iter()
+        .filter(|(_, text)| !text.trim_start().starts_with("//!"))
+        .map(|(name, _)| name)
+        .collect();
     assert!(silent.is_empty(), "no paragraph at the top: {silent:#?}");
 }
 
@@ -155,7 +159,8 @@ fn every_format_has_vectors_a_fuzz_target_and_a_bench() {
 fn every_violation_is_provoked_by_a_test() {
     let tests = text_of("transports");
     for file in ["transports/src/mqtt/violation.rs", "transports/src/http/violation.rs"] {
-        let text = std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let text =
+            std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         let parsed = syn::parse_file(&text).expect("it compiles");
         let variants = parsed.items.iter().find_map(|item| match item {
             syn::Item::Enum(item) if item.ident == "Violation" => Some(&item.variants),
@@ -171,8 +176,12 @@ fn every_violation_is_provoked_by_a_test() {
 
 #[test]
 fn arrows_go_one_way() {
-    let allowed: [(&str, &[&str]); 4] =
-        [("codec", &[]), ("engine", &[]), ("transports", &["codec"]), ("gateway", &["codec", "engine", "transports"])];
+    let allowed: [(&str, &[&str]); 4] = [
+        ("codec", &[]),
+        ("engine", &[]),
+        ("transports", &["codec"]),
+        ("gateway", &["codec", "engine", "transports"]),
+    ];
     for (name, may) in allowed {
         let manifest = std::fs::read_to_string(root().join(name).join("Cargo.toml")).expect("a manifest");
         let dependencies = manifest.split("[dev-dependencies]").next().expect("text");

@@ -64,8 +64,10 @@ impl Shard {
 
     fn read_wanted<'b>(&self, body: &'b [u8]) -> Result<Wanted<'b>, (ApiError, &'static str)> {
         let invalid = |detail| (ApiError::InvalidRequest, detail);
-        let [command, payload, timeout, offline] = members(body, ["command", "payload", "timeoutMs", "offline"])
-            .map_err(|_| invalid("The body is a JSON object with `command` and, if need be, `payload`."))?;
+        let [command, payload, timeout, offline] =
+            members(body, ["command", "payload", "timeoutMs", "offline"]).map_err(|_| {
+                invalid("The body is a JSON object with `command` and, if need be, `payload`.")
+            })?;
         let command = command.ok_or(invalid("`command` is missing."))?;
         // A name that needs an escape is no command name: the answer is the same as for any unknown one.
         let command = match command.kind() {
@@ -80,7 +82,9 @@ impl Shard {
         let timeout_ms = match timeout.filter(|timeout| timeout.kind() != Kind::Null) {
             None => None,
             Some(timeout) => {
-                let ms = timeout.as_u64().filter(|ms| (limits.timeout_ms_min..=limits.timeout_ms_max).contains(ms));
+                let ms = timeout
+                    .as_u64()
+                    .filter(|ms| (limits.timeout_ms_min..=limits.timeout_ms_max).contains(ms));
                 Some(ms.and_then(|ms| u32::try_from(ms).ok()).ok_or((ApiError::InvalidTimeout, ""))?)
             }
         };

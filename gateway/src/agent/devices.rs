@@ -46,7 +46,13 @@ pub enum What {
 
 impl Shard {
     /// `GET /v1/agents/{agent}/devices`
-    pub(crate) fn list_devices(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>, agent: &Arc<Agent>) {
+    pub(crate) fn list_devices(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        request: &Request<'_>,
+        agent: &Arc<Agent>,
+    ) {
         let mut query = Query::default();
         let (mut limit, mut after) = (LIMIT_DEFAULT, None);
         let Some(parameters) = parameters(request) else {
@@ -74,7 +80,13 @@ impl Shard {
     }
 
     /// `GET /v1/agents/{agent}/tools`
-    pub(crate) fn list_tools(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>, agent: &Arc<Agent>) {
+    pub(crate) fn list_tools(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        request: &Request<'_>,
+        agent: &Arc<Agent>,
+    ) {
         let mut format = Format::Default;
         let Some(parameters) = parameters(request) else {
             return self.bad_parameter(cx, conn, BAD_ENCODING);
@@ -155,13 +167,17 @@ impl Shard {
         format: Format,
         known: Option<&str>,
     ) {
-        let devices =
-            views.into_iter().map(|view| ToolDevice { name: view.name, manifest: view.manifest, online: view.has_tools });
+        let devices = views.into_iter().map(|view| ToolDevice {
+            name: view.name,
+            manifest: view.manifest,
+            online: view.has_tools,
+        });
         let mut body = Vec::new();
         Catalog::new(devices.collect()).render(format, &mut body);
         let tag = etag(&body);
         let headers = [("ETag", tag.as_str()), ("Cache-Control", "no-cache")];
-        let unchanged = known.is_some_and(|known| known == "*" || known.split(',').any(|one| same_tag(one, &tag)));
+        let unchanged =
+            known.is_some_and(|known| known == "*" || known.split(',').any(|one| same_tag(one, &tag)));
         let (status, content_type, body): (u16, &str, &[&[u8]]) =
             if unchanged { (304, "", &[]) } else { (200, "application/json", &[&body]) };
         self.respond_parts(cx, conn, Response { status, content_type, headers: &headers, body });
@@ -178,14 +194,16 @@ fn same_tag(one: &str, tag: &str) -> bool {
 fn write_view(body: &mut Vec<u8>, view: &View) {
     body.extend_from_slice(b"\"name\":");
     encode_str(body, &view.name);
-    write!(body, ",\"status\":\"{}\",\"since\":\"{}\"", view.status.name(), Rfc3339(view.since_ms)).expect(VEC);
+    write!(body, ",\"status\":\"{}\",\"since\":\"{}\"", view.status.name(), Rfc3339(view.since_ms))
+        .expect(VEC);
     write!(body, ",\"reason\":\"{}\",\"epoch\":{}", view.reason.name(), view.epoch).expect(VEC);
     body.extend_from_slice(b",\"group\":");
     match &view.group {
         Some(group) => encode_str(body, group),
         None => body.extend_from_slice(b"null"),
     }
-    write!(body, ",\"transport\":\"mqtt\",\"lastSeen\":\"{}\",\"commands\":[", Rfc3339(view.last_seen_ms)).expect(VEC);
+    write!(body, ",\"transport\":\"mqtt\",\"lastSeen\":\"{}\",\"commands\":[", Rfc3339(view.last_seen_ms))
+        .expect(VEC);
     let commands = view.manifest.as_ref().map_or(&[][..], |manifest| manifest.commands());
     for (n, command) in commands.iter().enumerate() {
         if n > 0 {

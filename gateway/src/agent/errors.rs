@@ -164,7 +164,8 @@ impl Problem<'_> {
     /// Writes the JSON of it.
     pub fn write(&self, error: ApiError, body: &mut Vec<u8>) {
         let entry = error.entry();
-        write!(body, "{{\"type\":\"urn:gateway:error:{}\",\"title\":\"{}\"", entry.code, entry.title).expect(VEC);
+        write!(body, "{{\"type\":\"urn:gateway:error:{}\",\"title\":\"{}\"", entry.code, entry.title)
+            .expect(VEC);
         write!(body, ",\"status\":{},\"detail\":", entry.status).expect(VEC);
         encode_str(body, if self.detail.is_empty() { entry.advice } else { self.detail });
         write!(body, ",\"code\":\"{}\",\"retryable\":{}", entry.code, entry.retryable).expect(VEC);
@@ -216,7 +217,8 @@ mod tests {
     #[test]
     fn writes_a_problem_that_parses() {
         let mut body = Vec::new();
-        let problem = Problem { outcome: Some("not_sent"), errors: br#"[{"pointer":"/a"}]"#, ..Problem::default() };
+        let problem =
+            Problem { outcome: Some("not_sent"), errors: br#"[{"pointer":"/a"}]"#, ..Problem::default() };
         problem.write(ApiError::InvalidArguments, &mut body);
         let json: serde_json::Value = serde_json::from_slice(&body).expect("valid JSON");
         assert_eq!(json["code"], "invalid-arguments");

@@ -112,7 +112,8 @@ impl Shard {
         if text == "0" {
             return Some(Begin::After(After::Cursor(0)));
         }
-        let (epoch, number) = text.split_once('-').filter(|(e, n)| e.len() == 8 && (1..=16).contains(&n.len()))?;
+        let (epoch, number) =
+            text.split_once('-').filter(|(e, n)| e.len() == 8 && (1..=16).contains(&n.len()))?;
         let (epoch, number) = (read_hex(epoch.as_bytes())?, read_hex(number.as_bytes())?);
         let known = epoch == u64::from(self.facts.epoch);
         Some(if known { Begin::After(After::Cursor(number)) } else { Begin::Lost })
@@ -121,7 +122,9 @@ impl Shard {
     /// Asks for what comes next, unless the agent does not read, or has been asked for already.
     fn fetch(&mut self, cx: &mut Cx<'_>, conn: Key) {
         let may_write = cx.out(conn).is_some();
-        let Some(Waits::Stream(stream)) = self.peers.http_mut(conn).map(|peer| &mut peer.waits) else { return };
+        let Some(Waits::Stream(stream)) = self.peers.http_mut(conn).map(|peer| &mut peer.waits) else {
+            return;
+        };
         if stream.fetching || !may_write {
             return;
         }
@@ -147,7 +150,9 @@ impl Shard {
         next: u64,
     ) {
         let (every, epoch, now) = (self.comment_every(), self.facts.epoch, cx.now());
-        let Some(Waits::Stream(stream)) = self.peers.http_mut(conn).map(|peer| &mut peer.waits) else { return };
+        let Some(Waits::Stream(stream)) = self.peers.http_mut(conn).map(|peer| &mut peer.waits) else {
+            return;
+        };
         stream.fetching = false;
         stream.next = After::Cursor(next);
         if events.is_empty() && gap.is_none() {
@@ -176,7 +181,9 @@ impl Shard {
     /// Nothing was written for a while: a comment line.
     pub(crate) fn comment(&mut self, cx: &mut Cx<'_>, conn: Key) {
         let at = cx.now() + self.comment_every();
-        let Some(Waits::Stream(stream)) = self.peers.http_mut(conn).map(|peer| &mut peer.waits) else { return };
+        let Some(Waits::Stream(stream)) = self.peers.http_mut(conn).map(|peer| &mut peer.waits) else {
+            return;
+        };
         stream.comment_at = at;
         if let Some(out) = cx.out(conn) {
             sse::comment(out, "alive");

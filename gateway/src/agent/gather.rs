@@ -92,7 +92,14 @@ impl View {
 
 impl Shard {
     /// Asks for an agent's devices; the request waits for the answers.
-    pub(crate) fn ask_fleet(&mut self, cx: &mut Cx<'_>, conn: Key, agent: &Arc<Agent>, query: Query, what: What) {
+    pub(crate) fn ask_fleet(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        agent: &Arc<Agent>,
+        query: Query,
+        what: What,
+    ) {
         let cores = match &query.name {
             Some(name) => {
                 let home = HomeHash::home(self.facts.home.of(agent.name(), name), cx.cores());
@@ -119,7 +126,11 @@ impl Shard {
             Some(name) => {
                 let agent = gather.agent.name();
                 let found = self.devices.find(self.facts.home.of(agent, name), agent, name);
-                found.and_then(|key| self.devices.get(key)).map(|row| View::of(row, true)).into_iter().collect()
+                found
+                    .and_then(|key| self.devices.get(key))
+                    .map(|row| View::of(row, true))
+                    .into_iter()
+                    .collect()
             }
             None => {
                 let rows = self.devices.of_agent(gather.agent.name()).filter(|row| query.wants(row));
@@ -142,7 +153,9 @@ impl Shard {
         if rendering.missing > 0 {
             return;
         }
-        let Some(Ticket { awaits: Awaits::Devices(mut rendering), .. }) = self.tickets.remove(gathered.ticket) else {
+        let Some(Ticket { awaits: Awaits::Devices(mut rendering), .. }) =
+            self.tickets.remove(gathered.ticket)
+        else {
             return;
         };
         rendering.views.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -154,7 +167,9 @@ impl Shard {
             What::Devices { limit, after } => {
                 self.answer_devices(cx, conn, &rendering.views, limit, after.as_deref());
             }
-            What::Tools { format, known } => self.answer_tools(cx, conn, rendering.views, format, known.as_deref()),
+            What::Tools { format, known } => {
+                self.answer_tools(cx, conn, rendering.views, format, known.as_deref())
+            }
         }
     }
 }

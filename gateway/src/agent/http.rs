@@ -7,8 +7,8 @@ use super::errors::{ApiError, CONTENT_TYPE, Problem};
 use super::events::Stream;
 use super::routes::{Access, Endpoint, Found, Route, find};
 use crate::auth::Agent;
-use crate::auth::{Digest, Grant};
 use crate::auth::Operations;
+use crate::auth::{Digest, Grant};
 use crate::config::Serves;
 use crate::metrics::{AuthOutcome, Closed, ConnectionOutcome, Direction, Transport};
 use crate::shard::{Baggage, Cx, Facts, Shard};
@@ -67,7 +67,12 @@ struct Admitted {
 impl HttpPeer {
     /// A stranger.
     pub fn new(facts: &Facts, serves: Serves, now: Instant) -> Self {
-        Self { session: Session::new(facts.http.clone(), now), serves, waits: Waits::Request, identified: false }
+        Self {
+            session: Session::new(facts.http.clone(), now),
+            serves,
+            waits: Waits::Request,
+            identified: false,
+        }
     }
 
     /// When the connection must be looked at, whatever comes.
@@ -188,7 +193,9 @@ impl Shard {
         match error {
             ApiError::Unauthorized => {
                 let challenge = [("WWW-Authenticate", "Bearer realm=\"gateway\"")];
-                self.respond(cx, conn, 401, CONTENT_TYPE, &challenge, &|body| Problem::default().write(error, body));
+                self.respond(cx, conn, 401, CONTENT_TYPE, &challenge, &|body| {
+                    Problem::default().write(error, body)
+                });
             }
             ApiError::Forbidden => {
                 let needs: Vec<_> = route.access.operation().names().collect();
@@ -232,7 +239,9 @@ impl Shard {
     pub(crate) fn problem(&mut self, cx: &mut Cx<'_>, conn: Key, error: ApiError, problem: &Problem<'_>) {
         let retry = [("Retry-After", "1")];
         let headers = if error.entry().retryable { &retry[..] } else { &[] };
-        self.respond(cx, conn, error.entry().status, CONTENT_TYPE, headers, &|body| problem.write(error, body));
+        self.respond(cx, conn, error.entry().status, CONTENT_TYPE, headers, &|body| {
+            problem.write(error, body)
+        });
     }
 
     /// Answers with JSON.

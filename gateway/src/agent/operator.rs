@@ -24,7 +24,12 @@ impl Shard {
     /// `GET /readyz`: a core that serves this has its listeners, and its store is in memory; only a stop makes it not ready.
     pub(crate) fn readyz(&mut self, cx: &mut Cx<'_>, conn: Key) {
         if cx.draining() {
-            return self.problem(cx, conn, ApiError::NotReady, &Problem { detail: "Stopping.", ..Problem::default() });
+            return self.problem(
+                cx,
+                conn,
+                ApiError::NotReady,
+                &Problem { detail: "Stopping.", ..Problem::default() },
+            );
         }
         self.respond_json(cx, conn, &|body| body.extend_from_slice(b"{\"status\":\"ready\"}"));
     }
@@ -71,7 +76,12 @@ impl Shard {
     }
 
     /// The store writer's counters have come.
-    pub(crate) fn store_counted(&mut self, cx: &mut Cx<'_>, ticket: Key, counters: &store::counters::Counters) {
+    pub(crate) fn store_counted(
+        &mut self,
+        cx: &mut Cx<'_>,
+        ticket: Key,
+        counters: &store::counters::Counters,
+    ) {
         self.add_counters(cx, ticket, &|sum| sum.add_store(counters));
     }
 
@@ -86,7 +96,9 @@ impl Shard {
         }
         let text = render(sum);
         self.tickets.remove(key);
-        self.respond(cx, conn, 200, crate::metrics::CONTENT_TYPE, &[], &|body| body.extend_from_slice(text.as_bytes()));
+        self.respond(cx, conn, 200, crate::metrics::CONTENT_TYPE, &[], &|body| {
+            body.extend_from_slice(text.as_bytes())
+        });
     }
 
     /// Fills in what is true at this moment and is not counted as it happens.

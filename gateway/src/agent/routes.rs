@@ -74,7 +74,13 @@ pub const ROUTES: &[Route] = &[
     route(Method::Get, "/metrics", Part::Operator, Access::Operator, Endpoint::Metrics),
     route(Method::Get, "/v1/key", Part::Agents, Access::AnyKey, Endpoint::Key),
     route(Method::Get, "/v1/agents/{agent}/devices", Part::Agents, Access::OwnAgent, Endpoint::Devices),
-    route(Method::Get, "/v1/agents/{agent}/devices/{device}", Part::Agents, Access::OwnAgent, Endpoint::Device),
+    route(
+        Method::Get,
+        "/v1/agents/{agent}/devices/{device}",
+        Part::Agents,
+        Access::OwnAgent,
+        Endpoint::Device,
+    ),
     route(
         Method::Post,
         "/v1/agents/{agent}/devices/{device}/commands",
@@ -175,7 +181,8 @@ mod tests {
 
     #[test]
     fn finds_the_route_and_its_segments() {
-        let Found::Route(route, segments) = find(Method::Post, "/v1/agents/a/devices/d%20x/commands", ALL) else {
+        let Found::Route(route, segments) = find(Method::Post, "/v1/agents/a/devices/d%20x/commands", ALL)
+        else {
             panic!("a route");
         };
         assert_eq!((route.endpoint, segments), (Endpoint::Command, ["a", "d%20x"]));
@@ -191,7 +198,8 @@ mod tests {
 
     #[test]
     fn finds_nothing_where_there_is_nothing() {
-        for path in ["/", "", "/v1", "/v1/agents//devices", "/v1/agents/a/devices/", "/healthz/x", "/V1/key"] {
+        for path in ["/", "", "/v1", "/v1/agents//devices", "/v1/agents/a/devices/", "/healthz/x", "/V1/key"]
+        {
             assert!(matches!(find(Method::Get, path, ALL), Found::Nothing), "{path}");
         }
     }

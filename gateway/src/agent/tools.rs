@@ -98,7 +98,11 @@ impl Catalog {
         for (at, device) in devices.iter().enumerate() {
             tools.push(Tool { name: String::new(), device: at, command: None });
             let commands = device.manifest.as_ref().map_or(0, |manifest| manifest.commands().len());
-            tools.extend((0..commands).map(|command| Tool { name: String::new(), device: at, command: Some(command) }));
+            tools.extend((0..commands).map(|command| Tool {
+                name: String::new(),
+                device: at,
+                command: Some(command),
+            }));
         }
         let mut catalog = Self { devices, tools };
         catalog.give_names();
@@ -148,7 +152,9 @@ impl Catalog {
     fn render_tool(&self, tool: &Tool, format: Format, out: &mut Vec<u8>) {
         let device = &self.devices[tool.device];
         let (description, schema) = match self.command(tool) {
-            Some(command) => (command.description.to_string(), command.schema_json.as_deref().unwrap_or(NO_ARGUMENTS)),
+            Some(command) => {
+                (command.description.to_string(), command.schema_json.as_deref().unwrap_or(NO_ARGUMENTS))
+            }
             None => (format!("Whether the device {} is online", device.name), NO_ARGUMENTS),
         };
         let member = |out: &mut Vec<u8>, name: &str, text: &str| {
@@ -200,7 +206,9 @@ impl Catalog {
             taken.extend(alone.cloned());
             names.push(alone.cloned());
         }
-        for (at, tool) in self.tools.iter().enumerate().filter(|(at, _)| names[*at].is_none()).collect::<Vec<_>>() {
+        for (at, tool) in
+            self.tools.iter().enumerate().filter(|(at, _)| names[*at].is_none()).collect::<Vec<_>>()
+        {
             let hashed = (0..).map(|round| hashed_name(self.words(tool), tool.command.is_some(), round));
             let free = hashed.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
             taken.insert(free.clone());
@@ -230,7 +238,8 @@ fn hashed_name((device, command): (&str, &str), is_command: bool, round: u32) ->
         write!(digits, "{byte:02x}").expect("writing to a String cannot fail");
     }
     let command = shortened(command, COMMAND_CHARS_MAX);
-    let device_chars_max = NAME_CHARS_MAX - "device__".len() - "__".len() - command.len() - "_".len() - HASH_DIGITS;
+    let device_chars_max =
+        NAME_CHARS_MAX - "device__".len() - "__".len() - command.len() - "_".len() - HASH_DIGITS;
     format!("device__{}__{command}_{digits}", shortened(device, device_chars_max))
 }
 

@@ -18,7 +18,9 @@ const NO_REASON: &str = "the device gave no reason";
 impl Shard {
     /// A `response` of the device.
     pub(crate) fn answered(&mut self, cx: &mut Cx<'_>, device: Key, payload: &[u8]) {
-        let Ok([Some(id), success, data, error]) = members(payload, ["commandId", "success", "data", "error"]) else {
+        let Ok([Some(id), success, data, error]) =
+            members(payload, ["commandId", "success", "data", "error"])
+        else {
             self.counters.unread_response();
             let message = "a response is a JSON object with commandId and success";
             return self.notify(cx, device, Notice::Error("INVALID_RESPONSE", message.into()));
@@ -38,7 +40,8 @@ impl Shard {
     /// The pending entry of an id, if it is one of ours, still pending, and asked of this very device.
     fn find_asked(&self, cx: &Cx<'_>, id: CommandId, device: Key) -> Option<Key> {
         let pending: &Pending = self.pending.get(id.entry)?;
-        (pending.device == device && pending.id(id.entry, cx.core(), self.facts.epoch) == id).then_some(id.entry)
+        (pending.device == device && pending.id(id.entry, cx.core(), self.facts.epoch) == id)
+            .then_some(id.entry)
     }
 
     fn settle_done(&mut self, cx: &mut Cx<'_>, key: Key, data: Option<Raw<'_>>) {

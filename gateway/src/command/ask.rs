@@ -55,7 +55,9 @@ impl Shard {
         let command = manifest.command(ask.text.command()).ok_or(Outcome::CommandUnknown)?;
         if let Some(schema) = &command.schema {
             let payload = ask.text.payload().unwrap_or(b"{}");
-            schema.check(payload).map_err(|errors| Declined { outcome: Outcome::InvalidArguments, errors })?;
+            schema
+                .check(payload)
+                .map_err(|errors| Declined { outcome: Outcome::InvalidArguments, errors })?;
         }
         let waiting = row.talk.as_ref().map_or(0, |talk| talk.waiting.len());
         if waiting >= self.facts.limits.commands_waiting_per_device as usize || cx.congested() {

@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn refuses_what_it_could_not_have_written() {
-        let good = CommandId { core: 0, entry: Key { index: 0, generation: 0 }, epoch: 0, nonce: 0 }.to_string();
+        let good =
+            CommandId { core: 0, entry: Key { index: 0, generation: 0 }, epoch: 0, nonce: 0 }.to_string();
         let upper = good.replacen('0', "A", 1);
         for bad in ["", "c-", "c-zz", &good[1..], &good[..good.len() - 1], &format!("{good}0"), &upper] {
             assert_eq!(CommandId::parse(bad), None, "{bad}");

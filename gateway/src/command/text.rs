@@ -15,7 +15,8 @@ pub struct AskText {
 impl AskText {
     /// Writes the words into `buffer`, which is emptied first. `None` when a name is longer than any name may be.
     pub fn write(mut buffer: Vec<u8>, device: &str, command: &str, payload: Option<&[u8]>) -> Option<Self> {
-        let (device_bytes, command_bytes) = (u16::try_from(device.len()).ok()?, u16::try_from(command.len()).ok()?);
+        let (device_bytes, command_bytes) =
+            (u16::try_from(device.len()).ok()?, u16::try_from(command.len()).ok()?);
         buffer.clear();
         buffer.reserve(device.len() + command.len() + payload.map_or(0, <[u8]>::len));
         buffer.extend_from_slice(device.as_bytes());
@@ -59,7 +60,10 @@ mod tests {
     #[test]
     fn gives_back_its_three_words() {
         let text = AskText::write(Vec::new(), "pico-1", "read", Some(b"{\"a\":1}")).expect("short names");
-        assert_eq!((text.device(), text.command(), text.payload()), ("pico-1", "read", Some(&b"{\"a\":1}"[..])));
+        assert_eq!(
+            (text.device(), text.command(), text.payload()),
+            ("pico-1", "read", Some(&b"{\"a\":1}"[..]))
+        );
         let text = AskText::write(text.into_buffer(), "d", "c", None).expect("short names");
         assert_eq!((text.device(), text.command(), text.payload()), ("d", "c", None));
     }

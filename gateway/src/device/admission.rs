@@ -67,7 +67,8 @@ impl Shard {
     /// Whether the claim is true, and which row it is for.
     fn check_claim(&mut self, cx: &Cx<'_>, claim: &Claim) -> Result<(Arc<Grant>, Key), Refusal> {
         let not_authorized = |outcome| Refusal { code: ConnectCode::NotAuthorized, outcome };
-        let unavailable = || Refusal { code: ConnectCode::ServerUnavailable, outcome: AuthOutcome::Unavailable };
+        let unavailable =
+            || Refusal { code: ConnectCode::ServerUnavailable, outcome: AuthOutcome::Unavailable };
         let grant = self.keys.check_digest(&claim.digest).ok_or(not_authorized(AuthOutcome::UnknownKey))?;
         let device_key = grant.allows(Operations::COMMANDS) || grant.allows(Operations::TRIGGERS);
         if !grant.binds(&claim.agent, &claim.device) || !device_key {

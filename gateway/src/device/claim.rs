@@ -60,14 +60,26 @@ mod tests {
     use super::*;
     use codec::mqtt::{QoS, Will};
 
-    fn connect<'a>(client_id: &'a str, username: Option<&'a str>, will_topic: Option<&'a str>) -> Connect<'a> {
+    fn connect<'a>(
+        client_id: &'a str,
+        username: Option<&'a str>,
+        will_topic: Option<&'a str>,
+    ) -> Connect<'a> {
         let will = will_topic.map(|topic| Will { topic, payload: b"", qos: QoS::AtLeastOnce, retain: true });
-        Connect { client_id, clean_session: false, keep_alive_s: 60, will, username, password: Some(b"secret") }
+        Connect {
+            client_id,
+            clean_session: false,
+            keep_alive_s: 60,
+            will,
+            username,
+            password: Some(b"secret"),
+        }
     }
 
     #[test]
     fn reads_the_claim_of_a_lua_client() {
-        let claim = Claim::read(&connect("lua-a-d", Some("a:d"), Some("lua/devices/a/d/status"))).expect("a claim");
+        let claim =
+            Claim::read(&connect("lua-a-d", Some("a:d"), Some("lua/devices/a/d/status"))).expect("a claim");
         assert_eq!((&*claim.agent, &*claim.device, claim.clean_session), ("a", "d", false));
     }
 

@@ -126,7 +126,8 @@ impl Shard {
         match peer.seated() {
             Some(device) if owes > 0 => {
                 let talk = self.devices.get(device).and_then(|row| row.talk.as_ref());
-                owes < usize::from(self.facts.limits.mqtt_owed_max) && !talk.is_some_and(|talk| talk.has_words())
+                owes < usize::from(self.facts.limits.mqtt_owed_max)
+                    && !talk.is_some_and(|talk| talk.has_words())
             }
             _ => true,
         }
@@ -135,7 +136,9 @@ impl Shard {
     fn send_home(&mut self, conn: Key, core: usize, consumed: usize) -> Verdict<Baggage> {
         self.farewell_stranger(conn);
         match self.peers.remove(conn) {
-            Some(crate::peer::Peer::Mqtt(peer)) => Verdict::Move { to: core, consumed, baggage: Baggage { peer } },
+            Some(crate::peer::Peer::Mqtt(peer)) => {
+                Verdict::Move { to: core, consumed, baggage: Baggage { peer } }
+            }
             _ => Verdict::Close,
         }
     }
@@ -174,7 +177,12 @@ impl Shard {
             Ok(claim) => claim,
             Err(why) => {
                 tracing::info!(?why, "refused a CONNECT");
-                self.refuse(cx, conn, codec::mqtt::ConnectCode::NotAuthorized, crate::metrics::AuthOutcome::Malformed);
+                self.refuse(
+                    cx,
+                    conn,
+                    codec::mqtt::ConnectCode::NotAuthorized,
+                    crate::metrics::AuthOutcome::Malformed,
+                );
                 return Step::Close;
             }
         };
@@ -226,7 +234,8 @@ impl Shard {
         let talk = row.talk();
         if talk.scolded_at.is_none_or(|at| now.duration_since(at) >= SCOLD_EVERY) {
             talk.scolded_at = Some(now);
-            let message = "only status, response, trigger and heartbeat under this device's own prefix are taken";
+            let message =
+                "only status, response, trigger and heartbeat under this device's own prefix are taken";
             self.notify(cx, device, Notice::Error("TOPIC_FORBIDDEN", message.into()));
         }
     }
@@ -250,7 +259,13 @@ impl Shard {
         self.speak(cx, device);
     }
 
-    fn device_unsubscribes(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key, unsubscribe: &Unsubscribe<'_>) {
+    fn device_unsubscribes(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        device: Key,
+        unsubscribe: &Unsubscribe<'_>,
+    ) {
         let Some(row) = self.devices.get_mut(device) else { return };
         for filter in unsubscribe.filters() {
             let topic = own_suffix(filter, row.agent.name(), &row.name).and_then(Outbound::parse);

@@ -77,7 +77,11 @@ impl Shard {
 
     fn key_is_wrong(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key) -> bool {
         tracing::info!("hung up on a device whose second status carried a wrong key");
-        self.notify(cx, device, Notice::Error("AUTH_FAILED", "the apiKey of the status is not valid here".into()));
+        self.notify(
+            cx,
+            device,
+            Notice::Error("AUTH_FAILED", "the apiKey of the status is not valid here".into()),
+        );
         self.blame(conn, Reason::AuthFailed);
         false
     }
@@ -119,7 +123,9 @@ impl Shard {
         made: Result<&Arc<Manifest>, &ManifestFault>,
     ) {
         let Some(device) = self.peers.mqtt_mut(waiting.conn).and_then(|peer| peer.seated()) else { return };
-        let Some(row) = self.devices.get_mut(device).filter(|row| row.is_seated(waiting.conn)) else { return };
+        let Some(row) = self.devices.get_mut(device).filter(|row| row.is_seated(waiting.conn)) else {
+            return;
+        };
         match made {
             Ok(manifest) => {
                 row.manifest = Some(manifest.clone());

@@ -52,11 +52,7 @@ pub struct ManifestLimits {
 impl Default for ManifestLimits {
     /// 128 commands, 4096 bytes, 500 characters.
     fn default() -> Self {
-        ManifestLimits {
-            commands_max: 128,
-            schema_bytes_max: 4_096,
-            description_chars_max: 500,
-        }
+        ManifestLimits { commands_max: 128, schema_bytes_max: 4_096, description_chars_max: 500 }
     }
 }
 
@@ -166,10 +162,7 @@ impl Manifest {
     /// again; the list of one tenant cannot be made to collide with another's.
     pub fn fingerprint_of(commands_json: &[u8]) -> u128 {
         let digest: [u8; 32] = Sha256::digest(commands_json).into();
-        digest
-            .iter()
-            .take(16)
-            .fold(0, |sum, &byte| sum << 8 | u128::from(byte))
+        digest.iter().take(16).fold(0, |sum, &byte| sum << 8 | u128::from(byte))
     }
 
     /// The accepted commands, in the order of the list.
@@ -213,10 +206,9 @@ impl Manifest {
             return refuse("NOT_AN_OBJECT", format_args!("the entry is not an object"));
         }
         let members = ["name", "description", "inputSchema", "timeoutMs", "retry"];
-        let members = entry.members(members).map_err(|malformed| Refusal {
-            reason: "INVALID_JSON",
-            detail: malformed.to_string(),
-        })?;
+        let members = entry
+            .members(members)
+            .map_err(|malformed| Refusal { reason: "INVALID_JSON", detail: malformed.to_string() })?;
         let [name, description, schema, timeout_ms, retry] =
             members.map(|member| member.filter(|member| member.kind() != Kind::Null));
         let name = self.read_name(name)?;
@@ -224,32 +216,17 @@ impl Manifest {
         let timeout_ms = timeout_ms.map(read_timeout_ms).transpose()?;
         let retry = retry.map(read_retry).transpose()?;
         let (schema_json, schema) = schema.map(|json| read_schema(json, limits)).transpose()?.unzip();
-        Ok(Command {
-            name,
-            description,
-            schema_json,
-            schema,
-            timeout_ms,
-            retry,
-        })
+        Ok(Command { name, description, schema_json, schema, timeout_ms, retry })
     }
 
     fn read_name(&self, name: Option<Raw<'_>>) -> Result<Box<str>, Refusal> {
         let mut scratch = String::new();
-        let Some(name) = name
-            .and_then(|name| name.text(&mut scratch))
-            .filter(|name| is_command_name(name))
+        let Some(name) = name.and_then(|name| name.text(&mut scratch)).filter(|name| is_command_name(name))
         else {
-            return refuse(
-                "NAME_INVALID",
-                format_args!("a name must match ^[a-z][a-z0-9_]{{0,63}}$"),
-            );
+            return refuse("NAME_INVALID", format_args!("a name must match ^[a-z][a-z0-9_]{{0,63}}$"));
         };
         if self.by_name.contains_key(name) {
-            return refuse(
-                "NAME_DUPLICATE",
-                format_args!("an earlier command has the same name"),
-            );
+            return refuse("NAME_DUPLICATE", format_args!("an earlier command has the same name"));
         }
         Ok(name.into())
     }
@@ -264,11 +241,7 @@ impl Manifest {
         self.refused_total += 1;
         if self.refused.len() < REFUSED_KEPT_MAX {
             let Refusal { reason, detail } = refusal;
-            self.refused.push(Refused {
-                command: shown(place, entry),
-                reason,
-                detail: detail.into(),
-            });
+            self.refused.push(Refused { command: shown(place, entry), reason, detail: detail.into() });
         }
     }
 }
@@ -288,10 +261,7 @@ struct Refusal {
 }
 
 fn refuse<T>(reason: &'static str, detail: fmt::Arguments<'_>) -> Result<T, Refusal> {
-    Err(Refusal {
-        reason,
-        detail: detail.to_string(),
-    })
+    Err(Refusal { reason, detail: detail.to_string() })
 }
 
 /// The description: the name if there is none, cut after `chars_max` characters.
@@ -299,15 +269,9 @@ fn read_description(raw: Option<Raw<'_>>, name: &str, chars_max: usize) -> Resul
     let Some(raw) = raw else { return Ok(name.into()) };
     let mut scratch = String::new();
     let Some(text) = raw.text(&mut scratch) else {
-        return refuse(
-            "DESCRIPTION_INVALID",
-            format_args!("the description is not a text"),
-        );
+        return refuse("DESCRIPTION_INVALID", format_args!("the description is not a text"));
     };
-    let end = text
-        .char_indices()
-        .nth(chars_max)
-        .map_or(text.len(), |(end, _)| end);
+    let end = text.char_indices().nth(chars_max).map_or(text.len(), |(end, _)| end);
     Ok(text[..end].into())
 }
 
@@ -347,29 +311,19 @@ fn read_retry(raw: Raw<'_>) -> Result<Retry, Refusal> {
         Some(raw) => within(raw, allowed),
         None => Some(default),
     };
-    match (
-        number(max_attempts, 3, &ATTEMPTS),
-        number(backoff_ms, 1_000, &BACKOFF_MS),
-    ) {
-        (Some(max_attempts), Some(backoff_ms)) => Ok(Retry {
-            max_attempts,
-            backoff_ms,
-        }),
-        (None, _) => refuse(
-            "RETRY_INVALID",
-            format_args!("maxAttempts must be a whole number, {}", range(&ATTEMPTS)),
-        ),
-        (_, None) => refuse(
-            "RETRY_INVALID",
-            format_args!("backoffMs must be a whole number, {}", range(&BACKOFF_MS)),
-        ),
+    match (number(max_attempts, 3, &ATTEMPTS), number(backoff_ms, 1_000, &BACKOFF_MS)) {
+        (Some(max_attempts), Some(backoff_ms)) => Ok(Retry { max_attempts, backoff_ms }),
+        (None, _) => {
+            refuse("RETRY_INVALID", format_args!("maxAttempts must be a whole number, {}", range(&ATTEMPTS)))
+        }
+        (_, None) => {
+            refuse("RETRY_INVALID", format_args!("backoffMs must be a whole number, {}", range(&BACKOFF_MS)))
+        }
     }
 }
 
 fn within(raw: Raw<'_>, allowed: &RangeInclusive<u64>) -> Option<u32> {
-    raw.as_u64()
-        .filter(|number| allowed.contains(number))
-        .and_then(|number| u32::try_from(number).ok())
+    raw.as_u64().filter(|number| allowed.contains(number)).and_then(|number| u32::try_from(number).ok())
 }
 
 fn range(allowed: &RangeInclusive<u64>) -> String {
@@ -386,17 +340,9 @@ fn shown(place: usize, entry: Raw<'_>) -> Box<str> {
     match name {
         Some(name) => {
             let visible = |c: char| {
-                if c.is_control() {
-                    char::REPLACEMENT_CHARACTER
-                } else {
-                    c
-                }
+                if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }
             };
-            name.chars()
-                .take(SHOWN_NAME_CHARS_MAX)
-                .map(visible)
-                .collect::<String>()
-                .into()
+            name.chars().take(SHOWN_NAME_CHARS_MAX).map(visible).collect::<String>().into()
         }
         None => format!("#{place}").into(),
     }

@@ -112,8 +112,10 @@ impl Shard {
             talk.notices.clear();
         }
         if let Some(seat) = seat.filter(|seat| seat.persistent) {
-            row.kept =
-                Some(Box::new(KeptSession { resumed: peer.session.suspend(), subscriptions: seat.subscriptions }));
+            row.kept = Some(Box::new(KeptSession {
+                resumed: peer.session.suspend(),
+                subscriptions: seat.subscriptions,
+            }));
         }
         self.settle_all(cx, device);
         self.tell(cx, device, EventKind::DeviceDisconnected);

@@ -75,10 +75,17 @@ impl Registry {
     pub fn check_invariants(&self) {
         assert_eq!(self.rows.len(), self.index.len(), "each row is in the index once");
         for (key, row) in self.rows.iter() {
-            assert_eq!(self.find(row.hash, row.agent.name(), &row.name), Some(key), "the index finds the row");
+            assert_eq!(
+                self.find(row.hash, row.agent.name(), &row.name),
+                Some(key),
+                "the index finds the row"
+            );
             assert_eq!(row.status.is_here(), row.seat.is_some(), "presence is the connection");
             if let Some(talk) = &row.talk {
-                assert!(row.seat.is_some() || (talk.waiting.is_empty() && talk.sent.is_empty()), "nobody waits for nobody");
+                assert!(
+                    row.seat.is_some() || (talk.waiting.is_empty() && talk.sent.is_empty()),
+                    "nobody waits for nobody"
+                );
             }
         }
     }

@@ -76,20 +76,13 @@ impl Schema {
     /// # Ok::<(), gateway::device::schema::SchemaFault>(())
     /// ```
     pub fn compile(json: &[u8]) -> Result<Schema, SchemaFault> {
-        let mut schema = Tree::parse(json)
-            .map_err(|detail| SchemaFault::new(FaultKind::Json, &detail))?
-            .value;
+        let mut schema =
+            Tree::parse(json).map_err(|detail| SchemaFault::new(FaultKind::Json, &detail))?.value;
         let Value::Object(members) = &schema else {
-            return Err(SchemaFault::new(
-                FaultKind::NotAnObject,
-                "the schema is no object",
-            ));
+            return Err(SchemaFault::new(FaultKind::NotAnObject, "the schema is no object"));
         };
         if members.get("type").and_then(Value::as_str) != Some("object") {
-            return Err(SchemaFault::new(
-                FaultKind::Type,
-                "the schema's type is not \"object\"",
-            ));
+            return Err(SchemaFault::new(FaultKind::Type, "the schema's type is not \"object\""));
         }
         let is_2020_12 = members.get("$schema").and_then(Value::as_str) == Some(DRAFT_2020_12);
         graph::make_self_contained(&mut schema)?;
@@ -100,20 +93,14 @@ impl Schema {
 
     /// Checks a payload; an empty one is checked as `{}`. At most [`ERRORS_MAX`] errors.
     pub fn check(&self, payload: &[u8]) -> Result<(), Vec<ArgumentError>> {
-        let payload = if payload.trim_ascii().is_empty() {
-            b"{}"
-        } else {
-            payload
-        };
+        let payload = if payload.trim_ascii().is_empty() { b"{}" } else { payload };
         let tree = Tree::parse(payload).map_err(|detail| whole(&detail))?;
         if !tree.value.is_object() {
             return Err(whole("The payload is not an object"));
         }
         let steps = self.cost.steps(&tree.values_at);
         if steps > STEPS_MAX {
-            return Err(whole(
-                "SCHEMA_TOO_COSTLY: checking this payload would take too many steps",
-            ));
+            return Err(whole("SCHEMA_TOO_COSTLY: checking this payload would take too many steps"));
         }
         // The library is not ours: should it panic on some payload, that payload is refused and the core lives.
         let judged = catch_unwind(AssertUnwindSafe(|| {
@@ -121,11 +108,7 @@ impl Schema {
                 return Ok(());
             }
             let is_affordable = steps.saturating_mul(tree.values()) <= ERRORS_COST_MAX;
-            Err(if is_affordable {
-                self.errors(&tree.value)
-            } else {
-                Vec::new()
-            })
+            Err(if is_affordable { self.errors(&tree.value) } else { Vec::new() })
         }));
         match judged {
             Ok(Ok(())) => Ok(()),
@@ -138,26 +121,16 @@ impl Schema {
     fn errors(&self, payload: &Value) -> Vec<ArgumentError> {
         let describe = |error: ValidationError<'_>| ArgumentError {
             pointer: bounded(ERROR_TEXT_BYTES_MAX, format_args!("{}", error.instance_path())),
-            detail: bounded(
-                ERROR_TEXT_BYTES_MAX,
-                format_args!("{}", error.masked_with("the value")),
-            ),
+            detail: bounded(ERROR_TEXT_BYTES_MAX, format_args!("{}", error.masked_with("the value"))),
         };
-        self.validator
-            .iter_errors(payload)
-            .take(ERRORS_MAX)
-            .map(describe)
-            .collect()
+        self.validator.iter_errors(payload).take(ERRORS_MAX).map(describe).collect()
     }
 }
 
 /// The one error about a payload as a whole.
 fn whole(detail: &str) -> Vec<ArgumentError> {
     let detail = bounded(ERROR_TEXT_BYTES_MAX, format_args!("{detail}"));
-    vec![ArgumentError {
-        pointer: String::new(),
-        detail,
-    }]
+    vec![ArgumentError { pointer: String::new(), detail }]
 }
 
 /// Fetches nothing, whatever features of the library somebody else switches on.
@@ -170,21 +143,14 @@ impl Retrieve for Refuse {
 }
 
 fn build(schema: &Value, is_2020_12: bool) -> Result<Validator, SchemaFault> {
-    let options = if is_2020_12 {
-        jsonschema::draft202012::options()
-    } else {
-        jsonschema::draft7::options()
-    };
+    let options = if is_2020_12 { jsonschema::draft202012::options() } else { jsonschema::draft7::options() };
     let options = options
         .with_retriever(Refuse)
         .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX));
     match catch_unwind(AssertUnwindSafe(|| options.build(schema))) {
         Ok(Ok(validator)) => Ok(validator),
         Ok(Err(error)) => Err(build_fault(&error)),
-        Err(_) => Err(SchemaFault::new(
-            FaultKind::Invalid,
-            "the schema cannot be compiled",
-        )),
+        Err(_) => Err(SchemaFault::new(FaultKind::Invalid, "the schema cannot be compiled")),
     }
 }
 
@@ -192,11 +158,7 @@ fn build_fault(error: &ValidationError<'_>) -> SchemaFault {
     let place = error.instance_path().to_string();
     let mut segments = place.rsplit('/');
     let is_pattern = segments.next() == Some("pattern") || segments.next() == Some("patternProperties");
-    let kind = if is_pattern {
-        FaultKind::Pattern
-    } else {
-        FaultKind::Invalid
-    };
+    let kind = if is_pattern { FaultKind::Pattern } else { FaultKind::Invalid };
     let sentence = format_args!("at '{place}': {}", error.masked_with("this"));
     SchemaFault::new(kind, &bounded(fault::DETAIL_BYTES_MAX, sentence))
 }

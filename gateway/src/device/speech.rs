@@ -98,7 +98,9 @@ impl Shard {
     pub(crate) fn say_again(&mut self, cx: &mut Cx<'_>, device: Key) {
         let (core, now) = (cx.core(), cx.now());
         let Some(row) = self.devices.get_mut(device) else { return };
-        let (Some(conn), Some(talk)) = (row.seat.as_ref().map(|seat| seat.conn), row.talk.as_mut()) else { return };
+        let (Some(conn), Some(talk)) = (row.seat.as_ref().map(|seat| seat.conn), row.talk.as_mut()) else {
+            return;
+        };
         let Some(peer) = self.peers.mqtt_mut(conn) else { return };
         talk.unacked.retain(|&(id, key)| {
             let (Some(pending), Some(out)) = (self.pending.get_mut(key), cx.out_urgent(conn)) else {

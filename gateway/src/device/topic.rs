@@ -102,7 +102,8 @@ impl Subscriptions {
     pub fn insert(&mut self, topic: Outbound, at_least_once: bool) {
         self.0 |= Self::bit(topic);
         if topic == Outbound::Command {
-            self.0 = (self.0 & !COMMAND_AT_LEAST_ONCE) | if at_least_once { COMMAND_AT_LEAST_ONCE } else { 0 };
+            self.0 =
+                (self.0 & !COMMAND_AT_LEAST_ONCE) | if at_least_once { COMMAND_AT_LEAST_ONCE } else { 0 };
         }
     }
 
@@ -130,7 +131,8 @@ mod tests {
     fn finds_its_own_suffix_and_nobody_elses() {
         assert_eq!(own_suffix("lua/devices/a/d/status", "a", "d"), Some("status"));
         assert_eq!(own_suffix("lua/devices/a/d/x/y", "a", "d"), Some("x/y"));
-        for foreign in ["lua/devices/b/d/status", "lua/devices/a/dd/status", "$SYS/x", "", "lua/devices/a/d"] {
+        for foreign in ["lua/devices/b/d/status", "lua/devices/a/dd/status", "$SYS/x", "", "lua/devices/a/d"]
+        {
             assert_eq!(own_suffix(foreign, "a", "d"), None, "{foreign}");
         }
     }

@@ -74,7 +74,8 @@ impl Unidentified {
     }
 
     fn oldest(&self, of: impl Fn(IpAddr) -> bool) -> Option<Key> {
-        let mut here = self.arrivals.iter().filter(|(conn, source)| of(*source) && self.sources.contains_key(conn));
+        let mut here =
+            self.arrivals.iter().filter(|(conn, source)| of(*source) && self.sources.contains_key(conn));
         here.next().map(|(conn, _)| *conn)
     }
 

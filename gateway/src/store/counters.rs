@@ -5,9 +5,8 @@
 use std::time::Duration;
 
 /// Upper bounds of the commit histogram's buckets, in seconds; a value equal to a bound belongs to it.
-pub const COMMIT_BOUNDS_S: [f64; 12] = [
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5,
-];
+pub const COMMIT_BOUNDS_S: [f64; 12] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
 
 /// The writer's counters since the start, and its gauges as they are.
 #[derive(Clone, PartialEq, Debug, Default)]

@@ -112,20 +112,13 @@ impl Journal {
     pub fn append(&mut self, agent: &Arc<str>, kind: EventKind, json: &[u8]) -> u64 {
         self.stamp += 1;
         let floor = self.floor;
-        let log = self.logs.entry(Arc::clone(agent)).or_insert_with(|| Log {
-            last: floor,
-            ..Log::default()
-        });
+        let log = self.logs.entry(Arc::clone(agent)).or_insert_with(|| Log { last: floor, ..Log::default() });
         self.by_stamp.remove(&log.stamp);
         self.by_stamp.insert(self.stamp, Arc::clone(agent));
         log.stamp = self.stamp;
         log.last += 1;
         let cursor = log.last;
-        log.push(Event {
-            cursor,
-            kind,
-            json: json.into(),
-        });
+        log.push(Event { cursor, kind, json: json.into() });
         self.bytes += json.len() + EVENT_OVERHEAD_BYTES;
         while log.events.len() > 1
             && (log.events.len() > self.limits.events_per_agent_max
@@ -150,21 +143,9 @@ impl Journal {
         };
         let first = log.first();
         let (gap, start) = if after > log.last {
-            (
-                Some(Gap {
-                    from: log.last + 1,
-                    to: after,
-                }),
-                0,
-            )
+            (Some(Gap { from: log.last + 1, to: after }), 0)
         } else if after + 1 < first {
-            (
-                Some(Gap {
-                    from: after + 1,
-                    to: first - 1,
-                }),
-                0,
-            )
+            (Some(Gap { from: after + 1, to: first - 1 }), 0)
         } else {
             (None, (after + 1 - first) as usize)
         };
@@ -258,10 +239,7 @@ impl Log {
 
     /// Drops the oldest event and returns what it cost.
     fn drop_oldest(&mut self) -> usize {
-        let cost = self
-            .events
-            .pop_front()
-            .map_or(0, |event| event.json.len() + EVENT_OVERHEAD_BYTES);
+        let cost = self.events.pop_front().map_or(0, |event| event.json.len() + EVENT_OVERHEAD_BYTES);
         self.bytes -= cost;
         cost
     }
@@ -270,21 +248,11 @@ impl Log {
 /// What a read of an agent without a log finds, when its first event will be `floor + 1`.
 fn beyond(after: u64, floor: u64) -> Batch {
     let gap = match after.cmp(&floor) {
-        std::cmp::Ordering::Less => Some(Gap {
-            from: after + 1,
-            to: floor,
-        }),
+        std::cmp::Ordering::Less => Some(Gap { from: after + 1, to: floor }),
         std::cmp::Ordering::Equal => None,
-        std::cmp::Ordering::Greater => Some(Gap {
-            from: floor + 1,
-            to: after,
-        }),
+        std::cmp::Ordering::Greater => Some(Gap { from: floor + 1, to: after }),
     };
-    Batch {
-        events: Vec::new(),
-        gap,
-        next: floor,
-    }
+    Batch { events: Vec::new(), gap, next: floor }
 }
 
 #[cfg(test)]
@@ -318,10 +286,7 @@ mod tests {
         let mut journal = Journal::new(JournalLimits::default());
         fill(&mut journal, "a", 3);
         fill(&mut journal, "b", 1);
-        assert_eq!(
-            (journal.last("a"), journal.last("b"), journal.last("c")),
-            (3, 1, 0)
-        );
+        assert_eq!((journal.last("a"), journal.last("b"), journal.last("c")), (3, 1, 0));
         let batch = journal.read("a", 1, 100, 1000);
         assert_eq!((cursors(&batch), batch.gap, batch.next), (vec![2, 3], None, 3));
     }
@@ -340,10 +305,7 @@ mod tests {
         let mut journal = journal(3, usize::MAX, 9, usize::MAX);
         fill(&mut journal, "a", 5);
         let batch = journal.read("a", 0, 100, 1000);
-        assert_eq!(
-            (cursors(&batch), batch.gap),
-            (vec![3, 4, 5], Some(Gap { from: 1, to: 2 }))
-        );
+        assert_eq!((cursors(&batch), batch.gap), (vec![3, 4, 5], Some(Gap { from: 1, to: 2 })));
         assert_eq!(journal.read("a", 2, 100, 1000).gap, None);
         assert_eq!(journal.dropped(), 2);
     }
@@ -354,10 +316,7 @@ mod tests {
         fill(&mut journal, "a", 2);
         journal.append(&"a".into(), EventKind::Trigger, &[b' '; 500]);
         let batch = journal.read("a", 0, 100, 10);
-        assert_eq!(
-            (cursors(&batch), batch.gap),
-            (vec![3], Some(Gap { from: 1, to: 2 }))
-        );
+        assert_eq!((cursors(&batch), batch.gap), (vec![3], Some(Gap { from: 1, to: 2 })));
         assert_eq!(journal.bytes(), 500 + EVENT_OVERHEAD_BYTES);
     }
 
@@ -369,16 +328,7 @@ mod tests {
         fill(&mut journal, "a", 2);
         let batch = journal.read("a", u64::MAX, 10, 1000);
         assert_eq!(cursors(&batch), [1, 2]);
-        assert_eq!(
-            (batch.gap, batch.next),
-            (
-                Some(Gap {
-                    from: 3,
-                    to: u64::MAX
-                }),
-                2
-            )
-        );
+        assert_eq!((batch.gap, batch.next), (Some(Gap { from: 3, to: u64::MAX }), 2));
     }
 
     #[test]
@@ -402,10 +352,7 @@ mod tests {
         fill(&mut journal, "a", 1);
         let batch = journal.read("a", 5, 10, 1000);
         assert!(batch.events[0].cursor > 5);
-        assert_eq!(
-            batch.gap.map(|gap| gap.from),
-            (batch.events[0].cursor > 6).then_some(6)
-        );
+        assert_eq!(batch.gap.map(|gap| gap.from), (batch.events[0].cursor > 6).then_some(6));
     }
 
     #[test]

@@ -32,29 +32,18 @@ pub(super) struct Parking {
 
 impl Parking {
     pub(super) fn new(total_max: usize, per_agent_max: usize) -> Parking {
-        Parking {
-            by_agent: BTreeMap::new(),
-            count: 0,
-            total_max,
-            per_agent_max,
-        }
+        Parking { by_agent: BTreeMap::new(), count: 0, total_max, per_agent_max }
     }
 
     /// Lets the reader wait; false: there is no room. A reader who waits already is given the new question.
     #[must_use]
     pub(super) fn park(&mut self, agent: &Arc<str>, reader: Reader, question: Question) -> bool {
         let waiting = self.by_agent.get(agent).map_or(0, BTreeMap::len);
-        let known = self
-            .by_agent
-            .get(agent)
-            .is_some_and(|readers| readers.contains_key(&reader));
+        let known = self.by_agent.get(agent).is_some_and(|readers| readers.contains_key(&reader));
         if !known && (self.count >= self.total_max || waiting >= self.per_agent_max) {
             return false;
         }
-        self.by_agent
-            .entry(Arc::clone(agent))
-            .or_default()
-            .insert(reader, question);
+        self.by_agent.entry(Arc::clone(agent)).or_default().insert(reader, question);
         self.count += usize::from(!known);
         true
     }
@@ -81,10 +70,7 @@ impl Parking {
 
     /// How many readers wait.
     pub(super) fn count(&self) -> usize {
-        debug_assert_eq!(
-            self.count,
-            self.by_agent.values().map(BTreeMap::len).sum::<usize>()
-        );
+        debug_assert_eq!(self.count, self.by_agent.values().map(BTreeMap::len).sum::<usize>());
         self.count
     }
 }
@@ -93,11 +79,7 @@ impl Parking {
 mod tests {
     use super::*;
 
-    const QUESTION: Question = Question {
-        after: 1,
-        events_max: 2,
-        bytes_max: 3,
-    };
+    const QUESTION: Question = Question { after: 1, events_max: 2, bytes_max: 3 };
 
     fn reader(index: u32) -> Reader {
         (0, Key { index, generation: 0 })

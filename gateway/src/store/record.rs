@@ -72,10 +72,7 @@ mod tests {
     fn every_kind_has_a_name_of_its_own_in_lower_case() {
         let mut names = EventKind::ALL.map(EventKind::name);
         for name in names {
-            assert!(
-                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
-                "{name}"
-            );
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
         }
         names.sort_unstable();
         assert!(names.windows(2).all(|pair| pair[0] != pair[1]));

@@ -47,24 +47,10 @@ impl Default for WriterLimits {
 /// What to say once the batch is kept.
 #[derive(Debug)]
 enum Promise {
-    Kept {
-        core: usize,
-        ticket: Key,
-        buffer: Vec<u8>,
-        cursor: u64,
-    },
-    Fetch {
-        agent: Arc<str>,
-        reader: Reader,
-        question: Question,
-    },
-    Unfetch {
-        agent: Arc<str>,
-        reader: Reader,
-    },
-    Count {
-        reader: Reader,
-    },
+    Kept { core: usize, ticket: Key, buffer: Vec<u8>, cursor: u64 },
+    Fetch { agent: Arc<str>, reader: Reader, question: Question },
+    Unfetch { agent: Arc<str>, reader: Reader },
+    Count { reader: Reader },
 }
 
 /// The store's writer: a neighbour of the cores.
@@ -114,9 +100,7 @@ impl Writer {
             taken += 1;
         }
         if !self.touched.is_empty() {
-            self.counted
-                .commit_seconds
-                .record(clock().saturating_duration_since(started));
+            self.counted.commit_seconds.record(clock().saturating_duration_since(started));
         }
         self.answer(&mut post);
         self.answer_parked(&mut post);
@@ -138,45 +122,20 @@ impl Writer {
     /// question in the same batch is news to the reader.
     fn receive(&mut self, mail: ToStore) {
         match mail {
-            ToStore::Keep {
-                agent,
-                kind,
-                json,
-                answer,
-            } => self.keep(agent, kind, json, answer),
-            ToStore::Fetch {
-                core,
-                reader,
-                agent,
-                after,
-                events_max,
-                bytes_max,
-            } => {
+            ToStore::Keep { agent, kind, json, answer } => self.keep(agent, kind, json, answer),
+            ToStore::Fetch { core, reader, agent, after, events_max, bytes_max } => {
                 let after = match after {
                     After::Now => self.journal.last(&agent),
                     After::Cursor(cursor) => cursor,
                 };
                 let (events_max, bytes_max) = (events_max as usize, bytes_max as usize);
-                let question = Question {
-                    after,
-                    events_max,
-                    bytes_max,
-                };
-                self.promises.push(Promise::Fetch {
-                    agent,
-                    reader: (core, reader),
-                    question,
-                });
+                let question = Question { after, events_max, bytes_max };
+                self.promises.push(Promise::Fetch { agent, reader: (core, reader), question });
             }
             ToStore::Unfetch { core, reader, agent } => {
-                self.promises.push(Promise::Unfetch {
-                    agent,
-                    reader: (core, reader),
-                });
+                self.promises.push(Promise::Unfetch { agent, reader: (core, reader) });
             }
-            ToStore::Count { core, reader } => self.promises.push(Promise::Count {
-                reader: (core, reader),
-            }),
+            ToStore::Count { core, reader } => self.promises.push(Promise::Count { reader: (core, reader) }),
         }
     }
 
@@ -190,12 +149,7 @@ impl Writer {
         };
         if let Some((core, ticket)) = answer {
             json.clear();
-            self.promises.push(Promise::Kept {
-                core,
-                ticket,
-                buffer: json,
-                cursor,
-            });
+            self.promises.push(Promise::Kept { core, ticket, buffer: json, cursor });
         }
         // A run of one agent's events is the common case; a repeat costs one look at an empty parking place.
         if !is_barrier && self.touched.last() != Some(&agent) {
@@ -207,30 +161,12 @@ impl Writer {
         let mut promises = std::mem::take(&mut self.promises);
         for promise in promises.drain(..) {
             match promise {
-                Promise::Kept {
-                    core,
-                    ticket,
-                    buffer,
-                    cursor,
-                } => {
-                    post(
-                        core,
-                        FromStore::Kept {
-                            ticket,
-                            buffer,
-                            cursor,
-                        },
-                    );
+                Promise::Kept { core, ticket, buffer, cursor } => {
+                    post(core, FromStore::Kept { ticket, buffer, cursor });
                 }
-                Promise::Fetch {
-                    agent,
-                    reader,
-                    question,
-                } => self.fetch(&agent, reader, question, post),
+                Promise::Fetch { agent, reader, question } => self.fetch(&agent, reader, question, post),
                 Promise::Unfetch { agent, reader } => self.parking.unpark(&agent, reader),
-                Promise::Count {
-                    reader: (core, reader),
-                } => {
+                Promise::Count { reader: (core, reader) } => {
                     let counters = Box::new(self.counters());
                     post(core, FromStore::Counted { reader, counters });
                 }
@@ -270,22 +206,13 @@ impl Writer {
     }
 
     fn read(&self, agent: &str, question: Question) -> Batch {
-        self.journal
-            .read(agent, question.after, question.events_max, question.bytes_max)
+        self.journal.read(agent, question.after, question.events_max, question.bytes_max)
     }
 
     fn post_batch(&mut self, (core, reader): Reader, batch: Batch, post: &mut impl FnMut(usize, FromStore)) {
         self.counted.fetched += batch.events.len() as u64;
         let Batch { events, gap, next } = batch;
-        post(
-            core,
-            FromStore::Fetched {
-                reader,
-                events,
-                gap,
-                next,
-            },
-        );
+        post(core, FromStore::Fetched { reader, events, gap, next });
     }
 }
 

@@ -30,7 +30,13 @@ struct Trigger<'b> {
 
 impl Shard {
     /// A `trigger` of the device.
-    pub(crate) fn trigger_published(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key, arrival: &Arrival<'_>) {
+    pub(crate) fn trigger_published(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        device: Key,
+        arrival: &Arrival<'_>,
+    ) {
         let Some(trigger) = read(arrival.payload, self.facts.limits.payload_bytes_max) else {
             let message = "a trigger is a JSON object with triggerName and at most 1 MB of payload";
             self.counters.trigger(TriggerOutcome::Invalid);
@@ -81,7 +87,10 @@ impl Shard {
 
     /// Hands the trigger to the store writer. A repeat is handed over without words: it is answered when everything before it
     /// is kept, the original included.
-    #[expect(clippy::too_many_arguments, reason = "one call, and every argument is a fact of this one trigger")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call, and every argument is a fact of this one trigger"
+    )]
     fn keep(
         &mut self,
         cx: &mut Cx<'_>,
@@ -124,7 +133,9 @@ fn read(payload: &[u8], payload_bytes_max: usize) -> Option<Trigger<'_>> {
         return None;
     }
     let given_id = match given.filter(|given| given.kind() != Kind::Null) {
-        Some(given) => Some(given.text(&mut unescaped).filter(|id| (1..=GIVEN_ID_BYTES_MAX).contains(&id.len()))?.into()),
+        Some(given) => {
+            Some(given.text(&mut unescaped).filter(|id| (1..=GIVEN_ID_BYTES_MAX).contains(&id.len()))?.into())
+        }
         None => None,
     };
     Some(Trigger { name, payload, given_id })

@@ -40,7 +40,8 @@ impl Agent {
 
     /// Text of a path, for metrics.
     pub fn text(&self, path: &str) -> String {
-        let mut response = self.with_key(self.http.get(format!("{}{path}", self.base))).call().expect("an answer");
+        let mut response =
+            self.with_key(self.http.get(format!("{}{path}", self.base))).call().expect("an answer");
         response.body_mut().read_to_string().expect("text")
     }
 
@@ -110,7 +111,9 @@ impl Events {
                 match line.split_once(": ") {
                     Some(("id", id)) => event.id = id.into(),
                     Some(("event", kind)) => event.kind = kind.into(),
-                    Some(("data", data)) => event.data = serde_json::from_str(data).expect("JSON in one line"),
+                    Some(("data", data)) => {
+                        event.data = serde_json::from_str(data).expect("JSON in one line")
+                    }
                     _ if line.is_empty() && !event.kind.is_empty() => {
                         if tell.send(event.clone()).is_err() {
                             return;

@@ -57,7 +57,8 @@ impl Device {
             .iter()
             .map(|suffix| format!("{}{suffix}", self.prefix))
             .collect();
-        let filters: Vec<(&str, QoS)> = topics.iter().map(|topic| (topic.as_str(), QoS::AtLeastOnce)).collect();
+        let filters: Vec<(&str, QoS)> =
+            topics.iter().map(|topic| (topic.as_str(), QoS::AtLeastOnce)).collect();
         encode_subscribe(&mut self.out, id(first_id), &filters).expect("a SUBSCRIBE");
         self.publish("status", &json!({"status": "online", "timestamp": "x"}), Some(first_id + 1), false);
         let status = json!({"status": "online", "apiKey": key, "group": null, "commands": commands});
@@ -103,7 +104,9 @@ impl Device {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Some(Word::Closed),
                 Ok(bytes) => self.received.extend_from_slice(&buffer[..bytes]),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return None,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return None;
+                }
                 Err(_) => return Some(Word::Closed),
             }
         }

@@ -103,7 +103,8 @@ pub fn gateway() -> Command {
 
 /// Sends a signal to a process of ours.
 pub fn signal(pid: u32, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().expect("kill runs");
+    let sent =
+        Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().expect("kill runs");
     assert!(sent.success());
 }
 

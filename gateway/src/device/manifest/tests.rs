@@ -8,11 +8,7 @@ fn parse(list: Value) -> Manifest {
 }
 
 fn reasons(manifest: &Manifest) -> Vec<(&str, &str)> {
-    manifest
-        .refused()
-        .iter()
-        .map(|refused| (&*refused.command, refused.reason))
-        .collect()
+    manifest.refused().iter().map(|refused| (&*refused.command, refused.reason)).collect()
 }
 
 fn names(manifest: &Manifest) -> Vec<&str> {
@@ -29,18 +25,8 @@ fn reads_every_member_of_a_command() {
     let manifest = Manifest::parse(list.as_bytes(), ManifestLimits::default()).unwrap();
     let set = manifest.command("set").unwrap();
     assert_eq!((&*set.description, set.timeout_ms), ("Sets é", Some(5000)));
-    assert_eq!(
-        set.retry,
-        Some(Retry {
-            max_attempts: 5,
-            backoff_ms: 250
-        })
-    );
-    assert_eq!(
-        set.schema_json.as_deref(),
-        Some(schema.as_bytes()),
-        "as the device sent it"
-    );
+    assert_eq!(set.retry, Some(Retry { max_attempts: 5, backoff_ms: 250 }));
+    assert_eq!(set.schema_json.as_deref(), Some(schema.as_bytes()), "as the device sent it");
     let compiled = set.schema.as_ref().unwrap();
     assert!(compiled.check(br#"{"c": 20.5}"#).is_ok() && compiled.check(br#"{"c": "warm"}"#).is_err());
     assert!(manifest.refused().is_empty());
@@ -89,11 +75,7 @@ fn refuses_entries_one_by_one_and_keeps_the_rest() {
         {"name": "wild", "inputSchema": true}, {"name": "last", "timeoutMs": 600_000}
     ]));
     assert_eq!(names(&manifest), ["first", "last"]);
-    assert_eq!(
-        manifest.command("first").unwrap().timeout_ms,
-        None,
-        "the first of one name wins"
-    );
+    assert_eq!(manifest.command("first").unwrap().timeout_ms, None, "the first of one name wins");
     assert_eq!(
         reasons(&manifest),
         [
@@ -125,10 +107,7 @@ fn a_refused_entry_does_not_take_the_name() {
 fn refuses_a_member_that_comes_twice() {
     let list = br#"[{"name":"a","name":"b"},{"name":"c","retry":{"backoffMs":1,"backoffMs":2}}]"#;
     let manifest = Manifest::parse(list, ManifestLimits::default()).unwrap();
-    assert_eq!(
-        reasons(&manifest),
-        [("#0", "INVALID_JSON"), ("c", "RETRY_INVALID")]
-    );
+    assert_eq!(reasons(&manifest), [("#0", "INVALID_JSON"), ("c", "RETRY_INVALID")]);
 }
 
 #[test]
@@ -138,19 +117,7 @@ fn takes_the_names_of_the_pattern_and_no_other() {
         assert!(is_command_name(name), "{name}");
     }
     let too_long = longest.clone() + "z";
-    for name in [
-        "",
-        "A",
-        "0a",
-        "_a",
-        "a-b",
-        "a b",
-        "aB",
-        "ä",
-        "a\n",
-        "a\0",
-        too_long.as_str(),
-    ] {
+    for name in ["", "A", "0a", "_a", "a-b", "a b", "aB", "ä", "a\n", "a\0", too_long.as_str()] {
         assert!(!is_command_name(name), "{name}");
     }
 }
@@ -160,19 +127,13 @@ fn reads_no_more_entries_than_allowed() {
     let list: Vec<Value> = (0..130).map(|n| json!({"name": format!("c{n}")})).collect();
     let manifest = parse(list.into());
     assert_eq!(manifest.commands().len(), 128);
-    assert_eq!(
-        reasons(&manifest),
-        [("c128", "TOO_MANY_COMMANDS"), ("c129", "TOO_MANY_COMMANDS")]
-    );
+    assert_eq!(reasons(&manifest), [("c128", "TOO_MANY_COMMANDS"), ("c129", "TOO_MANY_COMMANDS")]);
 }
 
 #[test]
 fn counts_refusals_beyond_those_it_keeps() {
     let manifest = parse(vec![json!({}); 100_000].into());
-    assert_eq!(
-        (manifest.refused().len(), manifest.refused_total()),
-        (REFUSED_KEPT_MAX, 100_000)
-    );
+    assert_eq!((manifest.refused().len(), manifest.refused_total()), (REFUSED_KEPT_MAX, 100_000));
 }
 
 #[test]
@@ -201,31 +162,13 @@ fn refuses_a_schema_one_byte_too_large() {
 
 #[test]
 fn a_retry_given_in_part_is_filled_up() {
-    let retry = |retry: Value| {
-        parse(json!([{"name": "a", "retry": retry}]))
-            .command("a")
-            .and_then(|a| a.retry)
-    };
-    assert_eq!(
-        retry(json!({})),
-        Some(Retry {
-            max_attempts: 3,
-            backoff_ms: 1_000
-        })
-    );
-    assert_eq!(
-        retry(json!({"maxAttempts": 2})),
-        Some(Retry {
-            max_attempts: 2,
-            backoff_ms: 1_000
-        })
-    );
+    let retry =
+        |retry: Value| parse(json!([{"name": "a", "retry": retry}])).command("a").and_then(|a| a.retry);
+    assert_eq!(retry(json!({})), Some(Retry { max_attempts: 3, backoff_ms: 1_000 }));
+    assert_eq!(retry(json!({"maxAttempts": 2})), Some(Retry { max_attempts: 2, backoff_ms: 1_000 }));
     assert_eq!(
         retry(json!({"backoffMs": 0, "maxAttempts": null})),
-        Some(Retry {
-            max_attempts: 3,
-            backoff_ms: 0
-        })
+        Some(Retry { max_attempts: 3, backoff_ms: 0 })
     );
 }
 
@@ -233,20 +176,11 @@ fn a_retry_given_in_part_is_filled_up() {
 fn shows_names_of_strangers_without_harm() {
     let wild = format!("\u{1b}[31m\n{}", "x".repeat(300));
     let manifest = parse(json!([{"name": wild}, {"name": 5}]));
-    let shown: Vec<&str> = manifest
-        .refused()
-        .iter()
-        .map(|refused| &*refused.command)
-        .collect();
+    let shown: Vec<&str> = manifest.refused().iter().map(|refused| &*refused.command).collect();
     assert_eq!(shown[0].chars().count(), SHOWN_NAME_CHARS_MAX);
     assert!(!shown[0].contains(|c: char| c.is_control()));
     assert_eq!(shown[1], "#1");
-    assert!(
-        manifest
-            .refused()
-            .iter()
-            .all(|refused| refused.detail.len() <= 256)
-    );
+    assert!(manifest.refused().iter().all(|refused| refused.detail.len() <= 256));
 }
 
 #[test]

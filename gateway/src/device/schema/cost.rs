@@ -53,10 +53,7 @@ impl Cost {
                 let mut of_class = step_down(&graph.nodes, &visits, class);
                 spread(&graph.nodes, &order, &mut of_class);
                 worst = worst.max(steps(&graph.nodes, &of_class));
-                below
-                    .iter_mut()
-                    .zip(&of_class)
-                    .for_each(|(max, count)| *max = (*max).max(*count));
+                below.iter_mut().zip(&of_class).for_each(|(max, count)| *max = (*max).max(*count));
             }
             steps_at.push(worst);
             if below == visits || worst == 0 {
@@ -64,9 +61,7 @@ impl Cost {
             }
             visits = below;
         }
-        Ok(Cost {
-            steps_at: steps_at.into(),
-        })
+        Ok(Cost { steps_at: steps_at.into() })
     }
 
     /// At most so many steps for a payload with so many values at each depth.
@@ -114,10 +109,7 @@ fn check_one_value(nodes: &[Node], order: &[usize]) -> Result<(), SchemaFault> {
     let mut total = vec![0_u64; nodes.len()];
     for &number in order.iter().rev() {
         let node = &nodes[number];
-        let asked = node
-            .same
-            .iter()
-            .fold(0_u64, |sum, &next| sum.saturating_add(total[next]));
+        let asked = node.same.iter().fold(0_u64, |sum, &next| sum.saturating_add(total[next]));
         total[number] = asked.saturating_mul(node.rounds).saturating_add(node.steps);
     }
     if total.into_iter().max() > Some(STEPS_PER_VALUE_MAX) {
@@ -140,10 +132,7 @@ fn spread(nodes: &[Node], order: &[usize], visits: &mut Visits) {
 }
 
 fn steps(nodes: &[Node], visits: &Visits) -> u64 {
-    let costs = nodes
-        .iter()
-        .zip(visits)
-        .map(|(node, &count)| node.steps.saturating_mul(count));
+    let costs = nodes.iter().zip(visits).map(|(node, &count)| node.steps.saturating_mul(count));
     costs.fold(0, u64::saturating_add)
 }
 
@@ -175,11 +164,7 @@ fn applies(place: &Place, class: &Place, is_named: bool) -> bool {
 fn classes(nodes: &[Node]) -> BTreeSet<Place> {
     let mut classes = BTreeSet::from([Place::OtherProperty, Place::OtherElement, Place::Name]);
     let named = nodes.iter().flat_map(|node| &node.below).map(|(place, _)| place);
-    classes.extend(
-        named
-            .filter(|place| matches!(place, Place::Property(_) | Place::Element(_)))
-            .cloned(),
-    );
+    classes.extend(named.filter(|place| matches!(place, Place::Property(_) | Place::Element(_))).cloned());
     classes
 }
 
@@ -189,9 +174,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn cost(schema: Value) -> Result<Cost, FaultKind> {
-        Graph::of(&schema)
-            .and_then(|graph| Cost::of(&graph))
-            .map_err(|fault| fault.kind())
+        Graph::of(&schema).and_then(|graph| Cost::of(&graph)).map_err(|fault| fault.kind())
     }
 
     fn steps_at(schema: Value) -> Vec<u64> {
@@ -265,10 +248,6 @@ mod tests {
         assert!(cost(chain(6, 2)).is_ok());
         assert_eq!(cost(chain(7, 4)), Err(FaultKind::TooCostly), "many visits");
         assert_eq!(cost(chain(20, 1)), Err(FaultKind::TooCostly), "a long way");
-        assert_eq!(
-            cost(json!({"enum": vec![0; 10_000]})),
-            Err(FaultKind::TooCostly),
-            "many constants"
-        );
+        assert_eq!(cost(json!({"enum": vec![0; 10_000]})), Err(FaultKind::TooCostly), "many constants");
     }
 }

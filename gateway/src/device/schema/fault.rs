@@ -53,10 +53,7 @@ pub struct SchemaFault {
 
 impl SchemaFault {
     pub(super) fn new(kind: FaultKind, detail: &str) -> SchemaFault {
-        SchemaFault {
-            kind,
-            detail: bounded(DETAIL_BYTES_MAX, format_args!("{detail}")).into(),
-        }
+        SchemaFault { kind, detail: bounded(DETAIL_BYTES_MAX, format_args!("{detail}")).into() }
     }
 
     /// What is wrong.
@@ -83,10 +80,7 @@ const ELLIPSIS: &str = "…";
 
 /// The text of the arguments, cut at `bytes_max`: a sentence about a megabyte costs no megabyte.
 pub(super) fn bounded(bytes_max: usize, arguments: fmt::Arguments<'_>) -> String {
-    let mut text = Bounded {
-        text: String::new(),
-        bytes_max,
-    };
+    let mut text = Bounded { text: String::new(), bytes_max };
     // The error is our own way to stop the formatting early.
     let _ = text.write_fmt(arguments);
     text.text

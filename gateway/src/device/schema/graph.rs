@@ -57,28 +57,17 @@ pub(super) struct Graph {
 impl Graph {
     /// The graph of a schema that [`make_self_contained`] has passed.
     pub(super) fn of(schema: &Value) -> Result<Graph, SchemaFault> {
-        let mut builder = Builder {
-            root: schema,
-            numbers: BTreeMap::new(),
-            found: Vec::new(),
-            nodes: Vec::new(),
-        };
+        let mut builder =
+            Builder { root: schema, numbers: BTreeMap::new(), found: Vec::new(), nodes: Vec::new() };
         builder.number(schema);
         while let Some(&next) = builder.found.get(builder.nodes.len()) {
-            let mut node = Node {
-                steps: 1,
-                rounds: 1,
-                ..Node::default()
-            };
+            let mut node = Node { steps: 1, rounds: 1, ..Node::default() };
             for (keyword, value) in next.as_object().into_iter().flatten() {
                 builder.keyword(&mut node, keyword, value)?;
             }
             builder.nodes.push(node);
             if builder.found.len() > NODES_MAX {
-                return Err(SchemaFault::new(
-                    FaultKind::TooCostly,
-                    "the schema has too many nodes",
-                ));
+                return Err(SchemaFault::new(FaultKind::TooCostly, "the schema has too many nodes"));
             }
         }
         Ok(Graph { nodes: builder.nodes })
@@ -277,9 +266,7 @@ mod tests {
     use serde_json::json;
 
     fn graph(mut schema: Value) -> Result<Graph, FaultKind> {
-        make_self_contained(&mut schema)
-            .and_then(|()| Graph::of(&schema))
-            .map_err(|fault| fault.kind())
+        make_self_contained(&mut schema).and_then(|()| Graph::of(&schema)).map_err(|fault| fault.kind())
     }
 
     #[test]
@@ -293,23 +280,13 @@ mod tests {
         assert_eq!(nodes[0].same.len(), 1);
         let places: Vec<&Place> = nodes[0].below.iter().map(|(place, _)| place).collect();
         assert_eq!(places, [&Place::OtherProperty, &Place::Property("a".into())]);
-        let array = nodes
-            .iter()
-            .find(|node| node.below.iter().any(|(place, _)| *place == Place::Element(1)));
+        let array = nodes.iter().find(|node| node.below.iter().any(|(place, _)| *place == Place::Element(1)));
         assert!(array.is_some());
     }
 
     #[test]
     fn follows_pointers_anchors_and_the_schemas_own_id() {
-        for reference in [
-            "#",
-            "#/$defs/a",
-            "#/%24defs/a",
-            "#b",
-            "#c",
-            "http://x/y#/$defs/a",
-            "http://x/y",
-        ] {
+        for reference in ["#", "#/$defs/a", "#/%24defs/a", "#b", "#c", "http://x/y#/$defs/a", "http://x/y"] {
             let schema = json!({
                 "$id": "http://x/y",
                 "properties": {"p": {"$ref": reference}},
@@ -321,18 +298,8 @@ mod tests {
 
     #[test]
     fn refuses_references_that_leave_the_schema_or_lead_nowhere() {
-        let strays = [
-            "http://x/",
-            "file:///etc/passwd",
-            "other",
-            "#/a",
-            "#a",
-            "#/type",
-            "#%zz",
-            "#%4",
-            "//x",
-            "",
-        ];
+        let strays =
+            ["http://x/", "file:///etc/passwd", "other", "#/a", "#a", "#/type", "#%zz", "#%4", "//x", ""];
         for reference in strays {
             let schema = json!({"type": "object", "properties": {"p": {"$ref": reference}}});
             assert_eq!(graph(schema).err(), Some(FaultKind::Reference), "{reference}");
@@ -352,9 +319,6 @@ mod tests {
     #[test]
     fn refuses_more_nodes_than_it_will_count() {
         let many: Map<String, Value> = (0..NODES_MAX).map(|n| (n.to_string(), json!({}))).collect();
-        assert_eq!(
-            graph(json!({"properties": many})).err(),
-            Some(FaultKind::TooCostly)
-        );
+        assert_eq!(graph(json!({"properties": many})).err(), Some(FaultKind::TooCostly));
     }
 }

@@ -26,10 +26,7 @@ impl Tree {
     pub fn parse(json: &[u8]) -> Result<Tree, String> {
         let mut values_at = Vec::new();
         let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let level = Level {
-            depth: 0,
-            values_at: &mut values_at,
-        };
+        let level = Level { depth: 0, values_at: &mut values_at };
         let value = level
             .deserialize(&mut deserializer)
             .and_then(|value| deserializer.end().map(|()| value))
@@ -51,10 +48,7 @@ struct Level<'c> {
 
 impl Level<'_> {
     fn below(&mut self) -> Level<'_> {
-        Level {
-            depth: self.depth + 1,
-            values_at: self.values_at,
-        }
+        Level { depth: self.depth + 1, values_at: self.values_at }
     }
 }
 
@@ -97,9 +91,7 @@ impl<'de> Visitor<'de> for Level<'_> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("a number out of range"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number out of range"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -138,10 +130,7 @@ mod tests {
     fn counts_values_by_depth() {
         let tree = Tree::parse(br#" {"a": [1, 2, {"b": null}], "c": "d"} "#).unwrap();
         assert_eq!(tree.values_at, [1, 2, 3, 1]);
-        assert_eq!(
-            tree.value,
-            serde_json::json!({"a": [1, 2, {"b": null}], "c": "d"})
-        );
+        assert_eq!(tree.value, serde_json::json!({"a": [1, 2, {"b": null}], "c": "d"}));
     }
 
     #[test]
@@ -155,26 +144,13 @@ mod tests {
     fn refuses_what_is_nested_below_the_limit_and_survives_any_depth() {
         let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
         assert!(Tree::parse(&nested(DEPTH_MAX + 1)).is_ok());
-        assert!(
-            Tree::parse(&nested(DEPTH_MAX + 2))
-                .unwrap_err()
-                .contains("too deep")
-        );
+        assert!(Tree::parse(&nested(DEPTH_MAX + 2)).unwrap_err().contains("too deep"));
         assert!(Tree::parse(&vec![b'['; 100_000]).is_err());
     }
 
     #[test]
     fn refuses_what_is_no_json() {
-        for json in [
-            "",
-            "{",
-            "{} {}",
-            "NaN",
-            "1e400",
-            "\"\\ud800\"",
-            "\u{feff}{}",
-            "[1,]",
-        ] {
+        for json in ["", "{", "{} {}", "NaN", "1e400", "\"\\ud800\"", "\u{feff}{}", "[1,]"] {
             assert!(Tree::parse(json.as_bytes()).is_err(), "{json}");
         }
         assert!(Tree::parse(b"\"\xff\"").is_err());

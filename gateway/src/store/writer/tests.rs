@@ -17,12 +17,7 @@ fn key(index: u32) -> Key {
 
 fn keep(agent: &str, json: &str, ticket: Option<u32>) -> ToStore {
     let answer = ticket.map(|index| (0, key(index)));
-    ToStore::Keep {
-        agent: agent.into(),
-        kind: EventKind::Trigger,
-        json: json.into(),
-        answer,
-    }
+    ToStore::Keep { agent: agent.into(), kind: EventKind::Trigger, json: json.into(), answer }
 }
 
 fn fetch(agent: &str, reader: u32, after: After) -> ToStore {
@@ -41,35 +36,19 @@ fn turn(writer: &mut Writer, mail: Vec<ToStore>) -> Vec<String> {
     let mut mail = VecDeque::from(mail);
     let mut answers = Vec::new();
     let now = some_instant();
-    while writer.turn(
-        || now,
-        || mail.pop_front(),
-        |core, answer| answers.push(sentence(core, answer)),
-    ) > 0
-    {}
+    while writer.turn(|| now, || mail.pop_front(), |core, answer| answers.push(sentence(core, answer))) > 0 {}
     answers
 }
 
 fn sentence(core: usize, answer: FromStore) -> String {
     match answer {
-        FromStore::Kept {
-            ticket,
-            buffer,
-            cursor,
-        } => {
+        FromStore::Kept { ticket, buffer, cursor } => {
             assert!(buffer.is_empty());
             format!("{core} kept {} as {cursor}", ticket.index)
         }
-        FromStore::Fetched {
-            reader,
-            events,
-            gap,
-            next,
-        } => {
+        FromStore::Fetched { reader, events, gap, next } => {
             let cursors: Vec<u64> = events.iter().map(|event| event.cursor).collect();
-            let gap = gap
-                .map(|Gap { from, to }| format!(" without {from}-{to}"))
-                .unwrap_or_default();
+            let gap = gap.map(|Gap { from, to }| format!(" without {from}-{to}")).unwrap_or_default();
             format!("{core} fetched {} {cursors:?}{gap} next {next}", reader.index)
         }
         FromStore::Counted { reader, counters } => {
@@ -81,11 +60,7 @@ fn sentence(core: usize, answer: FromStore) -> String {
 #[test]
 fn answers_nothing_before_all_of_the_batch_is_taken() {
     let mut writer = Writer::new(WriterLimits::default());
-    let mut mail = VecDeque::from([
-        keep("a", "1", Some(1)),
-        keep("a", "2", None),
-        keep("b", "3", Some(3)),
-    ]);
+    let mut mail = VecDeque::from([keep("a", "1", Some(1)), keep("a", "2", None), keep("b", "3", Some(3))]);
     let left = std::cell::Cell::new(mail.len());
     let mut answers = Vec::new();
     let taken = writer.turn(
@@ -106,14 +81,8 @@ fn answers_nothing_before_all_of_the_batch_is_taken() {
 #[test]
 fn a_barrier_is_answered_in_order_and_appends_nothing() {
     let mut writer = Writer::new(WriterLimits::default());
-    let answers = turn(
-        &mut writer,
-        vec![
-            keep("a", "1", None),
-            keep("a", "", Some(7)),
-            keep("a", "2", Some(8)),
-        ],
-    );
+    let answers =
+        turn(&mut writer, vec![keep("a", "1", None), keep("a", "", Some(7)), keep("a", "2", Some(8))]);
     assert_eq!(answers, ["0 kept 7 as 1", "0 kept 8 as 2"]);
     assert_eq!(turn(&mut writer, vec![keep("b", "", Some(9))]), ["0 kept 9 as 0"]);
     assert_eq!(writer.counters().kept, 2);
@@ -122,13 +91,7 @@ fn a_barrier_is_answered_in_order_and_appends_nothing() {
 #[test]
 fn a_reader_with_nothing_to_read_waits_for_the_next_event() {
     let mut writer = Writer::new(WriterLimits::default());
-    assert!(
-        turn(
-            &mut writer,
-            vec![fetch("a", 1, After::Cursor(0)), fetch("b", 2, After::Now)]
-        )
-        .is_empty()
-    );
+    assert!(turn(&mut writer, vec![fetch("a", 1, After::Cursor(0)), fetch("b", 2, After::Now)]).is_empty());
     assert_eq!(writer.counters().parked, 2);
     assert_eq!(
         turn(&mut writer, vec![keep("a", "1", Some(5)), keep("a", "2", None)]),
@@ -140,11 +103,7 @@ fn a_reader_with_nothing_to_read_waits_for_the_next_event() {
 #[test]
 fn now_means_the_place_of_the_question_among_the_mail() {
     let mut writer = Writer::new(WriterLimits::default());
-    let mail = vec![
-        keep("a", "1", None),
-        fetch("a", 1, After::Now),
-        keep("a", "2", None),
-    ];
+    let mail = vec![keep("a", "1", None), fetch("a", 1, After::Now), keep("a", "2", None)];
     assert_eq!(turn(&mut writer, mail), ["1 fetched 1 [2] next 2"]);
 }
 
@@ -152,35 +111,22 @@ fn now_means_the_place_of_the_question_among_the_mail() {
 fn a_reader_who_left_is_not_answered() {
     let mut writer = Writer::new(WriterLimits::default());
     turn(&mut writer, vec![fetch("a", 1, After::Now)]);
-    let gone = ToStore::Unfetch {
-        core: 1,
-        reader: key(1),
-        agent: "a".into(),
-    };
+    let gone = ToStore::Unfetch { core: 1, reader: key(1), agent: "a".into() };
     assert!(turn(&mut writer, vec![gone, keep("a", "1", None)]).is_empty());
 }
 
 #[test]
 fn a_reader_without_room_to_wait_is_answered_empty() {
-    let mut writer = Writer::new(WriterLimits {
-        parked_max: 1,
-        ..WriterLimits::default()
-    });
+    let mut writer = Writer::new(WriterLimits { parked_max: 1, ..WriterLimits::default() });
     turn(&mut writer, vec![keep("a", "1", None)]);
-    let answers = turn(
-        &mut writer,
-        vec![fetch("a", 1, After::Now), fetch("a", 2, After::Now)],
-    );
+    let answers = turn(&mut writer, vec![fetch("a", 1, After::Now), fetch("a", 2, After::Now)]);
     assert_eq!(answers, ["1 fetched 2 [] next 1"]);
     assert_eq!(writer.counters().parking_refused, 1);
 }
 
 #[test]
 fn takes_no_more_mail_than_a_turn_may() {
-    let mut writer = Writer::new(WriterLimits {
-        mails_per_turn_max: 2,
-        ..WriterLimits::default()
-    });
+    let mut writer = Writer::new(WriterLimits { mails_per_turn_max: 2, ..WriterLimits::default() });
     let mut left = 5;
     let mut turns = Vec::new();
     loop {
@@ -221,13 +167,7 @@ fn times_each_batch_that_kept_something() {
 #[test]
 fn tells_its_counters_to_who_asks() {
     let mut writer = Writer::new(WriterLimits::default());
-    let mail = vec![
-        keep("a", "1", None),
-        ToStore::Count {
-            core: 3,
-            reader: key(4),
-        },
-    ];
+    let mail = vec![keep("a", "1", None), ToStore::Count { core: 3, reader: key(4) }];
     assert_eq!(turn(&mut writer, mail), ["3 counted 4 kept 1"]);
 }
 
@@ -319,11 +259,7 @@ impl Model {
         let reader = &mut self.readers[index];
         reader.asked = None;
         reader.spoke = true;
-        ToStore::Unfetch {
-            core: 1,
-            reader: key(index as u32),
-            agent: AGENTS[reader.agent].into(),
-        }
+        ToStore::Unfetch { core: 1, reader: key(index as u32), agent: AGENTS[reader.agent].into() }
     }
 
     fn ticket(&mut self, dice: &mut Dice, cursor: u64) -> Option<u32> {
@@ -352,18 +288,9 @@ impl Model {
         match answer {
             FromStore::Kept { ticket, cursor, .. } => {
                 assert_eq!(core, 0);
-                assert_eq!(
-                    self.tickets.pop_front(),
-                    Some((ticket.index, cursor)),
-                    "answers in order"
-                );
+                assert_eq!(self.tickets.pop_front(), Some((ticket.index, cursor)), "answers in order");
             }
-            FromStore::Fetched {
-                reader,
-                events,
-                gap,
-                next,
-            } => {
+            FromStore::Fetched { reader, events, gap, next } => {
                 assert_eq!(core, 1);
                 self.check_fetched(reader.index as usize, &events, gap, next);
             }
@@ -375,10 +302,7 @@ impl Model {
         let reader = &self.readers[index];
         let (events_max, bytes_max) = reader.asked.expect("answered once, and only who asked");
         let first = self.first_kept(reader.agent);
-        let expected_gap = (reader.after + 1 < first).then(|| Gap {
-            from: reader.after + 1,
-            to: first - 1,
-        });
+        let expected_gap = (reader.after + 1 < first).then(|| Gap { from: reader.after + 1, to: first - 1 });
         assert_eq!(gap, expected_gap, "a gap exactly where the oldest were dropped");
         assert!(!events.is_empty() && events.len() <= events_max);
         let bytes: usize = events.iter().map(|event| event.json.len()).sum();
@@ -409,11 +333,7 @@ impl Model {
     fn check_rest(&self) {
         assert!(self.tickets.is_empty(), "every ticket answered");
         for reader in self.readers.iter().filter(|reader| reader.asked.is_some()) {
-            assert_eq!(
-                reader.after,
-                self.logs[reader.agent].len() as u64,
-                "waits though there is news"
-            );
+            assert_eq!(reader.after, self.logs[reader.agent].len() as u64, "waits though there is news");
         }
     }
 }
@@ -424,19 +344,12 @@ fn limits() -> WriterLimits {
         bytes_per_agent_max: BYTES_MAX,
         ..JournalLimits::default()
     };
-    WriterLimits {
-        journal,
-        ..WriterLimits::default()
-    }
+    WriterLimits { journal, ..WriterLimits::default() }
 }
 
 fn play(writer: &mut Writer, model: &mut Model, mut mail: VecDeque<ToStore>) {
     let now = some_instant();
-    writer.turn(
-        || now,
-        || mail.pop_front(),
-        |core, answer| model.check_answer(core, answer),
-    );
+    writer.turn(|| now, || mail.pop_front(), |core, answer| model.check_answer(core, answer));
     assert!(mail.is_empty());
     model.check_rest();
     model.readers.iter_mut().for_each(|reader| reader.spoke = false);
@@ -448,30 +361,20 @@ fn no_event_is_lost_doubled_or_shown_to_a_stranger_whatever_the_mail() {
         let mut dice = Dice(seed);
         let mut writer = Writer::new(limits());
         let mut model = Model::default();
-        model.readers.extend((0..7).map(|agent| ModelReader {
-            agent: agent % 3,
-            ..ModelReader::default()
-        }));
+        model.readers.extend((0..7).map(|agent| ModelReader { agent: agent % 3, ..ModelReader::default() }));
         for _ in 0..60 {
-            let mail = (0..1 + dice.roll(12))
-                .map(|_| model.some_mail(&mut dice))
-                .collect();
+            let mail = (0..1 + dice.roll(12)).map(|_| model.some_mail(&mut dice)).collect();
             play(&mut writer, &mut model, mail);
         }
         // Calm: everybody reads to the end, and each reader has seen or been told of every event exactly once.
         for _ in 0..=EVENTS_MAX {
-            let mail = (0..model.readers.len())
-                .map(|index| model.question(index, 100, 1000))
-                .collect();
+            let mail = (0..model.readers.len()).map(|index| model.question(index, 100, 1000)).collect();
             play(&mut writer, &mut model, mail);
         }
         for reader in &model.readers {
             let mut all: Vec<u64> = reader.seen.iter().chain(&reader.missed).copied().collect();
             all.sort_unstable();
-            assert!(
-                all.into_iter().eq(1..=model.logs[reader.agent].len() as u64),
-                "seed {seed}"
-            );
+            assert!(all.into_iter().eq(1..=model.logs[reader.agent].len() as u64), "seed {seed}");
         }
         assert_eq!(writer.counters().parked, model.readers.len() as u64);
     }
