@@ -56,6 +56,6 @@ impl Shard {
         let mut unescaped = String::new();
         let reason = error.and_then(|error| error.text(&mut unescaped)).unwrap_or(NO_REASON);
         let cut = reason.floor_char_boundary(self.facts.limits.response_error_bytes_max);
-        self.settle(cx, key, Outcome::DeviceError, reason[..cut].as_bytes());
+        self.settle(cx, key, Outcome::DeviceError, &reason.as_bytes()[..cut]);
     }
 }

@@ -150,7 +150,6 @@ impl Shard {
             self.settle_all(cx, device);
         }
         let Some(row) = self.devices.get_mut(device) else { return true };
-        row.status = Status::Offline;
         row.remember_end(Reason::TakenOver, cx.wall_ms(), self.facts.limits.closes_kept_per_device as usize);
         if let Some(talk) = row.talk.as_mut() {
             talk.notices.clear();

@@ -92,6 +92,10 @@ impl Shard {
             if !self.listens(conn) {
                 return Verdict::Pause { consumed: input.taken() };
             }
+            if cx.congested() {
+                // The neighbours cannot keep up with the mail; what this would add waits in the kernel.
+                return Verdict::Yield { consumed: input.taken() };
+            }
             let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) else {
                 return Verdict::Pause { consumed: input.taken() };
             };
@@ -114,23 +118,19 @@ impl Shard {
         Verdict::Yield { consumed: input.taken() }
     }
 
-    /// Whether more of a connection's bytes may be looked at now. Not while its manifest is being compiled; and not while
-    /// something waits to be said to it that must come behind an acknowledgement it is owed: what waits to be said stops
-    /// the listening until it is said, so that a talkative device can still be commanded.
+    /// Whether more of a connection's bytes may be looked at now. Not while its manifest is being compiled; not while as
+    /// many of its triggers are on their way to the store as may be; and not while something waits to be said to it that
+    /// must come behind an acknowledgement it is owed: what waits to be said stops the listening until it is said, so that
+    /// a talkative device can still be commanded.
     pub(crate) fn listens(&mut self, conn: Key) -> bool {
         let Some(peer) = self.peers.mqtt_mut(conn) else { return false };
         if peer.describing || peer.verdict.is_some() {
             return false;
         }
-        let owes = peer.session.owes();
-        match peer.seated() {
-            Some(device) if owes > 0 => {
-                let talk = self.devices.get(device).and_then(|row| row.talk.as_ref());
-                owes < usize::from(self.facts.limits.mqtt_owed_max)
-                    && !talk.is_some_and(|talk| talk.has_words())
-            }
-            _ => true,
-        }
+        let (owes, most) = (peer.session.owes(), usize::from(self.facts.limits.mqtt_owed_max));
+        let talk = peer.seated().and_then(|device| self.devices.get(device)?.talk.as_ref());
+        let Some(talk) = talk else { return owes < most };
+        usize::from(talk.held) < most && owes < most && (owes == 0 || !talk.has_words())
     }
 
     fn send_home(&mut self, conn: Key, core: usize, consumed: usize) -> Verdict<Baggage> {

@@ -11,9 +11,12 @@ use super::status::Reason;
 use crate::auth::Digest;
 use crate::mail::Mail;
 use crate::shard::{Cx, Shard};
+use crate::store::mail::ToStore;
+use crate::store::record::EventKind;
 use crate::worker::{FromWorker, ToWorker};
-use codec::json::{Kind, Raw, members};
+use codec::json::{Kind, Raw, encode_str, members};
 use engine::Key;
+use std::io::Write;
 use std::sync::Arc;
 use transports::mqtt::Arrival;
 
@@ -133,6 +136,7 @@ impl Shard {
                     seat.described = true;
                 }
                 self.acknowledge(cx, waiting.conn, waiting.receipt);
+                self.tell_manifest(cx, device, manifest);
                 self.report_refused(cx, device, manifest);
                 self.notify(cx, device, Notice::Connected);
             }
@@ -142,6 +146,25 @@ impl Shard {
                 self.notify(cx, device, Notice::Error("MANIFEST_REJECTED", message));
             }
         }
+    }
+
+    /// Tells the agent what the device can do now.
+    fn tell_manifest(&mut self, cx: &mut Cx<'_>, device: Key, manifest: &Manifest) {
+        let mut json = self.buffers.lend();
+        let Some(row) = self.devices.get(device) else { return };
+        json.extend_from_slice(b"{\"deviceName\":");
+        encode_str(&mut json, &row.name);
+        json.extend_from_slice(b",\"commands\":[");
+        for (n, command) in manifest.commands().iter().enumerate() {
+            if n > 0 {
+                json.push(b',');
+            }
+            encode_str(&mut json, &command.name);
+        }
+        write!(json, "],\"refused\":{}}}", manifest.refused_total()).expect("writing to a Vec cannot fail");
+        let agent = row.agent.name_shared().clone();
+        let keep = ToStore::Keep { agent, kind: EventKind::Manifest, json, answer: None };
+        cx.post(self.facts.store, Mail::Store(keep));
     }
 
     /// Each refused command is reported to the device, never dropped silently.

@@ -93,6 +93,8 @@ pub struct Talk {
     pub sent: Vec<Key>,
     /// The PUBLISHes whose PUBACK is awaited (one by default), and the command of each, which may have settled since.
     pub unacked: Vec<(PacketId, Key)>,
+    /// Triggers on their way to the store.
+    pub held: u16,
     /// Notices that wait to be sent.
     pub notices: VecDeque<Notice>,
     /// Triggers of a moment ago.

@@ -102,7 +102,8 @@ impl Shard {
         repeat: bool,
     ) {
         let mut json = self.buffers.lend();
-        let Some(row) = self.devices.get(device) else { return };
+        let Some(row) = self.devices.get_mut(device) else { return };
+        row.talk().held += 1;
         if !repeat {
             write_event(&mut json, trigger, &id, &row.name, cx.wall_ms());
         }

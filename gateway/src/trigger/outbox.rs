@@ -44,10 +44,14 @@ impl Shard {
             return;
         };
         self.counters.trigger(if held.repeat { TriggerOutcome::Duplicate } else { TriggerOutcome::Kept });
-        let here = self.devices.get(held.device).is_some_and(|row| row.is_seated(held.conn));
-        if !here {
+        let Some(row) = self.devices.get_mut(held.device) else { return };
+        if let Some(talk) = row.talk.as_mut() {
+            talk.held = talk.held.saturating_sub(1);
+        }
+        if !row.is_seated(held.conn) {
             return;
         }
+        cx.resume(held.conn);
         // The notice is queued first: it is said when the acknowledgement is out and nothing more is owed.
         self.queue_notice(held.device, Notice::TriggerKept(held.id));
         self.acknowledge(cx, held.conn, held.receipt);

@@ -5,7 +5,7 @@
 use std::fmt::{self, Write};
 
 /// Bytes of a fault's sentence.
-pub const DETAIL_BYTES_MAX: usize = 256;
+pub(super) const DETAIL_BYTES_MAX: usize = 256;
 
 /// What is wrong with a schema.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

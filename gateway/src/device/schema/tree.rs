@@ -10,11 +10,11 @@ use std::fmt;
 
 /// The deepest value that is read, the document itself being at depth 0. The wire format's own rule is the same, so this
 /// only guards the recursion of the checks against a document that did not come through it.
-pub const DEPTH_MAX: usize = 64;
+pub(super) const DEPTH_MAX: usize = 64;
 
 /// A document and its counts.
 #[derive(Debug)]
-pub struct Tree {
+pub(super) struct Tree {
     /// The document.
     pub value: Value,
     /// How many values there are at each depth; as long as the document is deep.
@@ -23,7 +23,7 @@ pub struct Tree {
 
 impl Tree {
     /// Reads one document; an error says in a bounded sentence what is wrong.
-    pub fn parse(json: &[u8]) -> Result<Tree, String> {
+    pub(super) fn parse(json: &[u8]) -> Result<Tree, String> {
         let mut values_at = Vec::new();
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let level = Level { depth: 0, values_at: &mut values_at };
@@ -35,7 +35,7 @@ impl Tree {
     }
 
     /// How many values there are.
-    pub fn values(&self) -> u64 {
+    pub(super) fn values(&self) -> u64 {
         self.values_at.iter().map(|&values| u64::from(values)).sum()
     }
 }

@@ -1,0 +1,141 @@
+//! The product under test: real cores with real shards, the real store writer and worker, on a fake kernel.
+//!
+//! Owns the composition, which is `gateway::serve`'s without threads, and gives each neighbour its turns. Never changes a
+//! rule of the product.
+
+use crate::ledger::{DEVICES, TENANTS};
+use crate::swarm::Swarm;
+use engine::net::fake::{Dice, FakeNet, Kernel};
+use engine::wiring::{Clerk, Outside, Wiring};
+use engine::{Core, Turn};
+use gateway::auth::Keys;
+use gateway::config::{Protocol, Serves};
+use gateway::mail::Mail;
+use gateway::serve::{Seeds, facts, manifest_limits, turn_worker, turn_writer};
+use gateway::shard::{Door, Shard};
+use gateway::store::journal::JournalLimits;
+use gateway::store::mail::FromStore;
+use gateway::store::writer::{Writer, WriterLimits};
+use gateway::worker::Worker;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A gateway without threads.
+pub struct House {
+    /// The cores.
+    pub cores: Vec<Core<FakeNet, Shard>>,
+    /// The keys in force.
+    pub keys: Arc<Keys>,
+    /// The store writer.
+    pub writer: Writer,
+    /// Cores that have ended.
+    pub stopped: Vec<bool>,
+    store: Clerk<FakeNet, Shard>,
+    worker: Clerk<FakeNet, Shard>,
+    compiler: Worker,
+    outside: Outside<FakeNet, Shard>,
+    answers: Vec<(usize, FromStore)>,
+}
+
+impl House {
+    /// A house as the swarm wants it.
+    pub fn new(swarm: &Swarm, kernel: &Kernel, dice: &mut Dice) -> Self {
+        let mut wiring: Wiring<FakeNet, Shard> = Wiring::unslept(swarm.cores, 2, swarm.letters_max);
+        let keys = Arc::new(Keys::parse(&key_file(swarm.tenants, &[]), None).expect("the key file is well-formed"));
+        let serves = Serves { devices: true, agents: true, operator: true };
+        let doors = vec![Door { protocol: Protocol::Mqtt, serves }, Door { protocol: Protocol::Http, serves }];
+        let seeds = Seeds { home: (dice.roll(), dice.roll()), epoch: dice.roll() as u32 };
+        let facts = Arc::new(facts(swarm.limits.clone(), doors, seeds, swarm.cores, kernel.now()));
+        let core = |core| {
+            wiring.core(core, swarm.engine, kernel.net(core), Shard::new(facts.clone(), keys.clone()))
+        };
+        let cores: Vec<_> = (0..swarm.cores).map(core).collect();
+        let journal = JournalLimits {
+            events_per_agent_max: swarm.limits.events_kept_per_agent as usize,
+            ..JournalLimits::default()
+        };
+        let limits = WriterLimits { journal, mails_per_turn_max: swarm.writer_batch, ..WriterLimits::default() };
+        Self {
+            stopped: vec![false; cores.len()],
+            cores,
+            keys,
+            writer: Writer::new(limits),
+            store: wiring.clerk(0).expect("the first clerk"),
+            worker: wiring.clerk(1).expect("the second clerk"),
+            compiler: Worker::new(manifest_limits(&swarm.limits)),
+            outside: wiring.outside(),
+            answers: Vec::new(),
+        }
+    }
+
+    /// One turn of a core that has not ended.
+    pub fn turn_core(&mut self, core: usize) {
+        if !self.stopped[core] {
+            self.stopped[core] = self.cores[core].turn() == Turn::Stopped;
+        }
+    }
+
+    /// One turn of the store writer.
+    pub fn turn_writer(&mut self, kernel: &Kernel) {
+        turn_writer(&mut self.store, &mut self.writer, || kernel.now(), &mut self.answers);
+    }
+
+    /// One piece of the worker's work.
+    pub fn turn_worker(&mut self) {
+        turn_worker(&mut self.worker, &self.compiler);
+        self.worker.flush();
+        self.outside.flush();
+    }
+
+    /// The keys that devices have of their own are taken back.
+    pub fn revoke(&mut self, tenants: usize, revoked: &[String]) {
+        let keys = Keys::parse(&key_file(tenants, revoked), Some(&self.keys)).expect("the key file is well-formed");
+        self.keys = Arc::new(keys);
+        for core in 0..self.cores.len() {
+            self.outside.post(core, Mail::Keys(self.keys.clone()));
+        }
+    }
+
+    /// Asks every core for a graceful stop.
+    pub fn stop(&mut self, now: Instant, within: Duration) {
+        for core in 0..self.cores.len() {
+            self.outside.drain(core, now + within);
+        }
+    }
+
+    /// Letters that no clerk has read yet.
+    pub fn letters(&self) -> usize {
+        self.store.letters() + self.worker.letters()
+    }
+}
+
+/// The secret of a device's own key.
+pub fn own_secret(tenant: &str, device: &str) -> String {
+    format!("own-{tenant}-{device}")
+}
+
+fn key_file(tenants: usize, revoked: &[String]) -> String {
+    let mut file = String::new();
+    let mut key = |secret: &str, agent: &str, operations: &str| {
+        let hash = Sha256::digest(secret.as_bytes()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let revoked = revoked.iter().any(|other| other == secret);
+        write!(
+            file,
+            "[[key]]\nid = \"{secret}\"\nsha256 = \"{hash}\"\nagent = \"{agent}\"\ndevice = \"*\"\n\
+             operations = [{operations}]\nrevoked = {revoked}\n"
+        )
+        .expect("writing to a String cannot fail");
+    };
+    for tenant in &TENANTS[..tenants] {
+        key(&format!("device-{tenant}"), tenant, "\"commands\", \"triggers\"");
+        key(&format!("commands-{tenant}"), tenant, "\"commands\"");
+        key(&format!("agent-{tenant}"), tenant, "\"agent\"");
+        for device in DEVICES {
+            key(&own_secret(tenant, device), tenant, "\"commands\", \"triggers\"");
+        }
+    }
+    key("operator", "ops", "\"operator\"");
+    file
+}

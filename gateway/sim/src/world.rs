@@ -1,0 +1,242 @@
+//! A world: the house, the network, everybody who uses them, and the dice that decide who moves next.
+//!
+//! Owns the scheduler and the storm, in which nothing wrong may happen however the dice fall. What follows the storm is in
+//! `calm`. Everything random comes from the seed.
+//!
+//! ```text
+//!   seed -> swarm (what exists) -> storm (faults, mischief) -> calm: settle, look, order, take over, leave -> the end
+//! ```
+
+mod calm;
+
+use crate::agent::{Agent, draw_manners};
+use crate::coverage::{Coverage, Seen};
+use crate::device::{Device, Scene};
+use crate::failure::Failure;
+use crate::house::{House, own_secret};
+use crate::ledger::{Excuse, Ledger, TENANTS};
+use crate::oracles::check_ceilings;
+use crate::swarm::{Quirk, Quirks, Swarm};
+use engine::net::fake::{Dice, Kernel};
+use std::time::Duration;
+
+/// Steps of the storm when nobody says otherwise.
+pub const STEPS: u64 = 2500;
+/// Ceilings and invariants are looked at after so many turns.
+const LOOK_EVERY: u64 = 8;
+/// A jump of the clock, in milliseconds.
+const JUMP_MS: u64 = 1000;
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The first broken rule.
+    pub failure: Option<Failure>,
+    /// A hash over every byte, event and answer.
+    pub hash: u64,
+    /// What happened how often.
+    pub seen: Coverage,
+}
+
+/// Everything.
+pub struct World {
+    swarm: Swarm,
+    dice: Dice,
+    kernel: Kernel,
+    house: House,
+    ledger: Ledger,
+    devices: Vec<Device>,
+    agents: Vec<Agent>,
+    calm: bool,
+    turns: u64,
+}
+
+impl World {
+    /// A world as the seed wants it.
+    pub fn new(seed: u64, trace: bool) -> Self {
+        let mut dice = Dice::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5EED);
+        let swarm = Swarm::draw(&mut dice);
+        let kernel = Kernel::new(dice.roll(), swarm.cores, 2);
+        kernel.set_pipe_bytes(swarm.pipe_bytes);
+        kernel.set_faults(swarm.faults);
+        let house = House::new(&swarm, &kernel, &mut dice);
+        let mut ledger = Ledger::new(seed, &swarm, trace);
+        ledger.say(|| format!("{swarm:#?}"));
+        let devices = populate(&swarm, &mut ledger, &mut dice);
+        let agents = (0..swarm.agents.max(swarm.tenants))
+            .map(|actor| Agent::new(actor, actor % swarm.tenants, draw_manners(&mut dice, swarm.manners)))
+            .collect();
+        Self { swarm, dice, kernel, house, ledger, devices, agents, calm: false, turns: 0 }
+    }
+
+    /// The storm and what follows.
+    pub fn run(&mut self, steps: u64) -> Outcome {
+        self.storm(steps);
+        self.calm();
+        self.kernel.note(self.ledger.questions.len() as u64);
+        self.kernel.note(self.ledger.triggers.len() as u64);
+        Outcome { failure: self.ledger.failure.clone(), hash: self.kernel.hash(), seen: self.ledger.seen.clone() }
+    }
+
+    /// How far it has come: steps and milliseconds.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.ledger.step, self.ledger.now_ms)
+    }
+
+    fn is_broken(&self) -> bool {
+        self.ledger.failure.is_some()
+    }
+
+    fn storm(&mut self, steps: u64) {
+        for _ in 0..steps {
+            if self.is_broken() {
+                return;
+            }
+            self.step();
+        }
+    }
+
+    /// One step of the storm: somebody moves.
+    fn step(&mut self) {
+        self.ledger.step += 1;
+        let pace = &self.swarm.pace;
+        let cores: u64 = pace.cores.iter().sum();
+        let all = [cores, pace.writer, pace.worker, pace.peers, pace.clock];
+        let mut roll = self.dice.below(all.iter().sum());
+        let mut who = 0;
+        while roll >= all[who] {
+            roll -= all[who];
+            who += 1;
+        }
+        match who {
+            0 => self.turn_some_core(roll),
+            1 => self.turn_writer(),
+            2 => self.house.turn_worker(),
+            3 => self.step_some_peer(),
+            _ => self.step_clock(),
+        }
+    }
+
+    fn turn_some_core(&mut self, mut roll: u64) {
+        let mut core = 0;
+        while roll >= self.swarm.pace.cores[core] {
+            roll -= self.swarm.pace.cores[core];
+            core += 1;
+        }
+        self.turn_core(core);
+    }
+
+    fn turn_core(&mut self, core: usize) {
+        self.house.turn_core(core);
+        self.ledger.watch_links();
+        self.turns += 1;
+        if self.turns.is_multiple_of(LOOK_EVERY) {
+            let high_bytes = self.swarm.engine.marks.high_bytes;
+            check_ceilings(&mut self.house, core, high_bytes, &mut self.ledger);
+        }
+    }
+
+    /// The writer's turn, and a look at what it has kept.
+    fn turn_writer(&mut self) {
+        self.house.turn_writer(&self.kernel);
+        for tenant in 0..self.swarm.tenants {
+            let last = self.ledger.journals[tenant].last();
+            if self.house.writer.journal().last(TENANTS[tenant]) > last {
+                let batch = self.house.writer.journal().read(TENANTS[tenant], last, usize::MAX, usize::MAX);
+                for event in batch.events {
+                    self.ledger.judge_event(tenant, event);
+                }
+            }
+        }
+    }
+
+    fn step_some_peer(&mut self) {
+        if self.dice.chance(2) {
+            self.revoke_something();
+        }
+        let peer = self.dice.below((self.devices.len() + self.agents.len()) as u64) as usize;
+        self.step_peer(peer);
+    }
+
+    fn step_peer(&mut self, peer: usize) {
+        let Self { devices, agents, kernel, ledger, dice, swarm, calm, .. } = self;
+        let mut scene = Scene { kernel, ledger, dice, swarm, calm: *calm };
+        match devices.get_mut(peer) {
+            Some(device) => device.step(&mut scene),
+            None => agents[peer - devices.len()].step(&mut scene),
+        }
+    }
+
+    fn step_clock(&mut self) {
+        let ms = self.dice.below(self.swarm.pace.step_ms);
+        if self.dice.chance(self.swarm.pace.jumps) {
+            // Nobody is to be punished for a second in which he had no turn.
+            self.ledger.saw(Seen::ClockJump);
+            self.everybody_moves();
+            self.pass(JUMP_MS);
+            self.everybody_moves();
+        }
+        if self.swarm.wall_steps && self.dice.chance(20) {
+            self.ledger.saw(Seen::WallClockStep);
+            let by_ms = self.dice.below(7_200_000) as i64 - 3_600_000;
+            self.kernel.step_wall_clock(by_ms);
+        }
+        self.pass(ms);
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.kernel.advance(Duration::from_millis(ms));
+        self.ledger.now_ms = self.kernel.elapsed().as_millis() as u64;
+    }
+
+    /// A turn for each neighbour and a step for each peer.
+    fn everybody_moves(&mut self) {
+        for peer in 0..self.devices.len() + self.agents.len() {
+            self.step_peer(peer);
+        }
+        for _ in 0..2 {
+            for core in 0..self.house.cores.len() {
+                self.turn_core(core);
+            }
+            self.turn_writer();
+            self.house.turn_worker();
+        }
+    }
+
+    /// Takes back the key of a device that has one of its own.
+    fn revoke_something(&mut self) {
+        let with_own = |device: &&Device| device.loses_its_key();
+        let Some(identity) = self.devices.iter().find(with_own).map(|device| device.identity) else { return };
+        if self.ledger.identities[identity].revoked {
+            return;
+        }
+        self.ledger.identities[identity].revoked = true;
+        for link in self.ledger.identities[identity].possible.clone() {
+            self.ledger.excuse(link, Excuse::Revoked);
+        }
+        let tenant = self.ledger.identities[identity].tenant;
+        let secret = own_secret(TENANTS[tenant], self.ledger.identities[identity].name);
+        self.ledger.say(|| format!("revoked {secret}"));
+        self.house.revoke(self.swarm.tenants, &[secret]);
+    }
+}
+
+/// The devices, and rivals for some of their names.
+fn populate(swarm: &Swarm, ledger: &mut Ledger, dice: &mut Dice) -> Vec<Device> {
+    let mut devices = Vec::new();
+    let mut own_keys = 0;
+    for identity in 0..swarm.devices {
+        let mut quirks = swarm.quirks.few(dice, 4);
+        let rival = quirks.has(Quirk::HasRival);
+        if quirks.has(Quirk::LosesItsKey) && (rival || own_keys > 0) {
+            quirks = Quirks::NONE;
+        }
+        own_keys += usize::from(quirks.has(Quirk::LosesItsKey));
+        devices.push(Device::new(devices.len(), identity, quirks, false, ledger, dice));
+        if rival {
+            let quirks = swarm.quirks.few(dice, 2).without(Quirk::LosesItsKey);
+            devices.push(Device::new(devices.len(), identity, quirks, true, ledger, dice));
+        }
+    }
+    devices
+}
