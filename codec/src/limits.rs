@@ -34,6 +34,11 @@ pub const JSON_DEPTH_MAX: u32 = 64;
 /// Most members of an object that is read by name (RFC 8259, 9).
 pub const JSON_KEYS_MAX: usize = 1_024;
 
+/// Most values in a document that is read whole, arrays and objects included (RFC 8259, 9).
+pub const JSON_NODES_MAX: usize = 20_000;
+
+const _: () = assert!(JSON_KEYS_MAX < JSON_NODES_MAX);
+
 /// Longest number in an object that is read by name, in bytes (RFC 8259, 9). A double needs at most 24.
 pub const JSON_NUMBER_BYTES_MAX: usize = 64;
 

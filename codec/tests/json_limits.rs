@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use codec::json::{self, Kind, Malformed};
-use codec::limits::{JSON_DEPTH_MAX, JSON_KEYS_MAX, JSON_NUMBER_BYTES_MAX};
+use codec::json::{self, Kind, Malformed, Names};
+use codec::limits::{JSON_DEPTH_MAX, JSON_KEYS_MAX, JSON_NODES_MAX, JSON_NUMBER_BYTES_MAX};
 
 fn nested(open: &str, close: &str, depth: usize) -> String {
     format!("{}{}", open.repeat(depth), close.repeat(depth))
@@ -163,4 +163,59 @@ fn accessors_answer_for_their_kind_only() {
     let texts: Vec<_> = values.iter().filter_map(|value| value.plain_str()).collect();
     assert_eq!(texts, ["1"]);
     assert_eq!(values.iter().flat_map(|value| value.elements()).count(), 1);
+}
+
+fn check_whole(document: &str) -> Result<(), Malformed> {
+    let mut names = Names::default();
+    // Room that was used before makes no difference.
+    let _ = json::value(br#"[{"a":[{"b":1,"b":2}]}]"#).unwrap().check_whole(&mut names);
+    json::value(document.as_bytes()).unwrap().check_whole(&mut names)
+}
+
+#[test]
+fn a_value_read_whole_has_no_duplicate_at_any_depth() {
+    for good in [
+        "1",
+        "\"a\"",
+        "{}",
+        "[]",
+        r#"{"a":{"a":{"a":"a"}},"b":["a","a",{"a":1},{"a":2}]}"#,
+        r#" { "a" : 1 , "A" : 2 , "a " : 3 , "" : 4 } "#,
+        r#"[{"x":1},{"x":1}]"#,
+        r#"{"a":"b","b":"a","c":":","d:":0}"#,
+    ] {
+        assert_eq!(check_whole(good), Ok(()), "{good}");
+    }
+    for twice in [
+        r#"{"a":1,"a":1}"#,
+        r#"{"":1,"":1}"#,
+        r#"{"x":[0,{"y":{"a":1,"b":{"a":2},"a" :3}}]}"#,
+        r#"{"a":{"b":1},"c":2,"\u0061":3}"#,
+        r#"[[[{"\n":1,"\u000A":2}]]]"#,
+        r#"{"a":{},"b":[],"a":0}"#,
+    ] {
+        assert_eq!(check_whole(twice), Err(Malformed::DuplicateKey), "{twice}");
+        assert_eq!(json::validate(twice.as_bytes()), Ok(()), "allowed where it only passes through");
+    }
+}
+
+#[test]
+fn a_value_read_whole_has_ceilings_at_every_depth() {
+    let nested = |inner: &str| format!("{{\"a\":[{inner}]}}");
+    let keys = |count: usize| object_of((0..count).map(|number| format!("k{number}")));
+    assert_eq!(check_whole(&nested(&keys(JSON_KEYS_MAX))), Ok(()));
+    assert_eq!(check_whole(&nested(&keys(JSON_KEYS_MAX + 1))), Err(Malformed::TooManyKeys));
+    let long = "1".repeat(JSON_NUMBER_BYTES_MAX);
+    assert_eq!(check_whole(&nested(&long)), Ok(()));
+    assert_eq!(check_whole(&nested(&format!("-{long}"))), Err(Malformed::NumberTooLong));
+    // Two of the values are the object and its array.
+    let zeros = |count: usize| nested(&vec!["0"; count - 2].join(" , "));
+    assert_eq!(check_whole(&zeros(JSON_NODES_MAX)), Ok(()));
+    assert_eq!(check_whole(&zeros(JSON_NODES_MAX + 1)), Err(Malformed::TooManyNodes));
+    for value in ["[]", "{}", "\"\"", "true", "false", "null", "-1.5e3"] {
+        let document = format!("[{}]", vec![value; JSON_NODES_MAX - 1].join(","));
+        assert_eq!(check_whole(&document), Ok(()));
+        let document = format!("[{}]", vec![value; JSON_NODES_MAX].join(","));
+        assert_eq!(check_whole(&document), Err(Malformed::TooManyNodes));
+    }
 }

@@ -169,7 +169,7 @@ fn has_duplicates(raw: json::Raw<'_>) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn agrees_with_the_oracle_on_good_documents(document in document()) {
@@ -200,6 +200,13 @@ proptest! {
         {
             prop_assert_eq!(read(raw), theirs);
         }
+    }
+
+    #[test]
+    fn finds_duplicates_at_every_depth(document in document()) {
+        let raw = json::value(document.as_bytes()).unwrap();
+        let expected = if has_duplicates(raw) { Err(Malformed::DuplicateKey) } else { Ok(()) };
+        prop_assert_eq!(raw.check_whole(&mut json::Names::default()), expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use core::mem::MaybeUninit;
 
 use super::framing::{Fields, Framing};
-use super::head::{behind_first_line, head_end};
+use super::head::{check_line_ends, head_end};
 use super::{Headers, Malformed, blame};
 use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX};
 
@@ -54,7 +54,9 @@ pub fn decode_response(bytes: &[u8]) -> Result<Option<(ResponseHead<'_>, usize)>
     let (Some(status @ 100..), Some(minor), true) = (parsed.code, parsed.version, whole) else {
         return Err(Malformed::StatusLine);
     };
-    let headers = Headers::new(behind_first_line(head)?);
+    check_line_ends(head)?;
+    let first_line_bytes = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
+    let headers = Headers::new(head.get(first_line_bytes..).unwrap_or_default());
     let mut fields = Fields::default();
     for field in parsed.headers.iter() {
         fields.note(field.name, field.value)?;

@@ -18,7 +18,8 @@ pub(super) struct Target<'a> {
 /// 3.2.2), or the asterisk-form of OPTIONS (3.2.4).
 pub(super) fn split(target: &str, method: Method) -> Result<Target<'_>, Malformed> {
     // "#" would begin a fragment, which is never sent; what is not ASCII would have to be percent-encoded.
-    if !target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+    let is_uri = |all, byte: u8| all & byte.is_ascii_graphic() & (byte != b'#');
+    if !target.bytes().fold(true, is_uri) {
         return Err(Malformed::Target);
     }
     let (local, authority) = match target.as_bytes() {
@@ -49,7 +50,12 @@ fn absolute(target: &str) -> Option<(&str, Option<&str>)> {
 
 /// Checks the value of Host: `uri-host [ ":" port ]` (RFC 9110, 7.2), without user information (4.2.4).
 pub(super) fn host(value: &[u8]) -> Result<&str, Malformed> {
-    let is_valid = |&byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte);
+    // unreserved, percent-encoded, sub-delims, and what an address in brackets and a port are made of.
+    let is_valid = |byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
+            || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+    };
     if !value.iter().all(is_valid) {
         return Err(Malformed::Host);
     }

@@ -9,7 +9,7 @@
 
 use core::cmp::Ordering;
 
-use super::raw::{finish, utf8};
+use super::raw::{finish, is_escaped, utf8};
 use super::{Kind, Malformed, Raw, scan, text};
 use crate::limits::{JSON_KEYS_MAX, JSON_NUMBER_BYTES_MAX};
 
@@ -111,13 +111,18 @@ fn settle<'a>(
 
 /// A member's name as the document spells it.
 #[derive(Clone, Copy, Default)]
-struct Key<'a> {
+pub(super) struct Key<'a> {
     /// What stands between the quotation marks.
     inner: &'a str,
     escaped: bool,
 }
 
-impl Key<'_> {
+impl<'a> Key<'a> {
+    /// The key with this between its quotation marks.
+    pub(super) fn new(inner: &'a str) -> Self {
+        Self { inner, escaped: is_escaped(inner) }
+    }
+
     /// Whether the key stands for this name.
     #[inline(always)]
     fn is(&self, name: &str) -> bool {
@@ -126,7 +131,7 @@ impl Key<'_> {
 
     /// The order of the names that two keys stand for.
     #[inline]
-    fn order(&self, other: &Key<'_>) -> Ordering {
+    pub(super) fn order(&self, other: &Key<'_>) -> Ordering {
         if self.escaped || other.escaped {
             text::unescaped(self.inner).cmp(text::unescaped(other.inner))
         } else {
@@ -136,7 +141,7 @@ impl Key<'_> {
 
     /// Whether two keys stand for the same name.
     #[inline]
-    fn same(&self, other: &Key<'_>) -> bool {
+    pub(super) fn same(&self, other: &Key<'_>) -> bool {
         if self.escaped || other.escaped { self.order(other).is_eq() } else { self.inner == other.inner }
     }
 }

@@ -3,7 +3,7 @@
 //! Payloads pass through this product as the bytes that a peer sent. So a document is walked once: its grammar, its
 //! UTF-8, its depth and its escapes are checked, and the few members that the caller asks for by name come back as
 //! [`Raw`] slices of the input. [`members`] reads one object, [`Raw::members`] and [`Raw::elements`] go one level
-//! deeper, [`value`] and [`validate`] check what only passes through.
+//! deeper, [`value`] and [`validate`] check what only passes through, and [`Raw::check_whole`] what will be read whole.
 //!
 //! It never allocates while reading, never recurses, never converts a number unasked (`1e999` is a fine number, it
 //! passes as text), never repairs (no BOM, no comments, no `NaN`, no trailing comma), and it knows the meaning of no
@@ -27,6 +27,7 @@ mod members;
 mod raw;
 mod scan;
 mod text;
+mod whole;
 mod word;
 
 use core::fmt;
@@ -34,6 +35,7 @@ use core::fmt;
 pub use members::members;
 pub use raw::{Elements, Kind, Raw, validate, value};
 pub use text::encode_str;
+pub use whole::Names;
 
 /// Why bytes are not a JSON document, or not one that we read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -69,6 +71,8 @@ pub enum Malformed {
     TooManyKeys,
     /// A number in an object that we read is longer than `JSON_NUMBER_BYTES_MAX`.
     NumberTooLong,
+    /// A value that we read whole holds more than `JSON_NODES_MAX` values.
+    TooManyNodes,
 }
 
 impl fmt::Display for Malformed {

@@ -111,6 +111,17 @@ pub(super) fn value(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
     }
 }
 
+/// Walks over the next piece of a document that was validated: a string, number or literal, or one byte of anything
+/// else.
+pub(super) fn piece(bytes: &[u8], at: usize, byte: u8) -> Result<usize, Malformed> {
+    match byte {
+        b'"' => string(bytes, at + 1),
+        b'0'..=b'9' => number(bytes, at),
+        b'-' | b't' | b'f' | b'n' => rarer(bytes, at, byte),
+        _ => Ok(at + 1),
+    }
+}
+
 /// Walks over an array or object from its bracket.
 fn container(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
     let mut open = Open::default();
