@@ -1,5 +1,7 @@
 //! The unmodified Lua Python device over `mqtt://`, seen from both sides: what the device saw, and what the agent saw.
 
+#![allow(clippy::disallowed_methods, reason = "a black-box test lives in real time, with threads of its own")]
+
 mod support;
 
 use serde_json::{Value, json};

@@ -1,6 +1,8 @@
 //! Ten thousand numbered commands and ten thousand numbered triggers of one device whose connection is cut again and again:
 //! in order, none lost, none settled twice.
 
+#![allow(clippy::disallowed_methods, reason = "a black-box test lives in real time, with threads of its own")]
+
 mod support;
 
 use codec::mqtt::PacketId;
