@@ -181,6 +181,31 @@ fn a_deadline_does_not_travel() {
 }
 
 #[test]
+fn a_deadline_left_behind_is_not_the_next_tenants() {
+    let mut house = moving(2, 1);
+    let (client, key) = house.client();
+    house.cores[0].outside(|_, cx| cx.set_deadline(key, Some(cx.now() + Duration::from_secs(1))));
+    client.write(b"!");
+    house.settle();
+    let (_next, next_key) = house.client();
+    assert_eq!(next_key.index, key.index, "the row is reused");
+    house.pass(Duration::from_secs(3));
+    assert!(!home(&house, 0).contains(&Call::Due(next_key)));
+}
+
+#[test]
+fn those_who_move_in_one_turn_arrive_in_their_order() {
+    let mut house = moving(2, 1);
+    let clients: Vec<_> = (0..5).map(|_| house.client().0).collect();
+    house.settle();
+    for (n, client) in clients.iter().enumerate() {
+        client.write(&[b'!', b'0' + n as u8]);
+    }
+    house.settle();
+    assert_eq!(house.cores[1].service.bytes(), b"01234");
+}
+
+#[test]
 fn a_large_partial_message_moves_whole() {
     let mut house = House::new(2);
     house.kernel.set_pipe_bytes(1 << 20);

@@ -41,8 +41,7 @@ impl<N: Net, S: Service> Core<N, S> {
             || !hub.doomed.is_empty()
             || !hub.leaving.is_empty()
             || !hub.own.is_empty()
-            || !hub.outbox.is_empty()
-            || !self.mailbox.is_empty();
+            || !hub.outbox.is_empty();
         if busy {
             return Some(Duration::ZERO);
         }
