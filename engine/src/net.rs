@@ -64,9 +64,9 @@ pub enum Read {
 /// What [`Net::write`] did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Written {
-    /// This many bytes were taken. Fewer than offered means that an event will tell when there is room again.
+    /// This many bytes were taken; for the rest there is no room now.
     Bytes(usize),
-    /// None; an event will tell.
+    /// None.
     WouldBlock,
     /// Reset, or given up by the network.
     Broken,
@@ -103,7 +103,8 @@ pub trait Net {
     /// Stops listening.
     fn close_listener(&mut self, listener: usize);
 
-    /// Reports the socket's events from now on, under `key`, beginning with its current readiness. `false`: broken.
+    /// Reports from now on, under `key`, when there is something to read, beginning with what is there already; an end or
+    /// a failure too. `false`: broken.
     fn register(&mut self, socket: &mut Self::Socket, key: Key) -> bool;
 
     /// Ends the reports. Events already reported may still carry the key.
@@ -114,6 +115,10 @@ pub trait Net {
 
     /// Writes the slices one after the other, as much as is taken now; there is at least one byte.
     fn write(&mut self, socket: &mut Self::Socket, slices: &[IoSlice<'_>]) -> Written;
+
+    /// After a write that was not taken whole: has the kernel report when it takes bytes again, at once if it does already.
+    /// Not asked for before, because most sockets never refuse a byte and would still report once that they do not.
+    fn want_room(&mut self, socket: &mut Self::Socket, key: Key);
 
     /// Sends FIN: the peer learns that nothing more comes.
     fn shutdown_write(&mut self, socket: &mut Self::Socket);

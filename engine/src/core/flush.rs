@@ -62,6 +62,9 @@ impl<N: Net, S: Service> Core<N, S> {
         hub.stats.bytes_out += taken as u64;
         hub.desks.settle(conn.desk, taken, hub.now);
         conn.put(Flag::Writable, taken == shown);
+        if taken < shown {
+            self.net.want_room(socket, key);
+        }
         if taken == shown && taken < offered {
             // More waits than one write shows: the next turn goes on, the kernel will not tell.
             hub.flush.push(key);

@@ -226,6 +226,7 @@ impl Net for FakeNet {
         debug_assert!(wire.watched.is_none(), "a socket is watched by one core");
         wire.watched = Some((self.core, key));
         wire.queued = false;
+        wire.watches_room = false;
         state.ring(socket.0);
         true
     }
@@ -243,6 +244,12 @@ impl Net for FakeNet {
 
     fn write(&mut self, socket: &mut FakeSocket, slices: &[IoSlice<'_>]) -> Written {
         self.state.borrow_mut().write(socket.0, slices)
+    }
+
+    fn want_room(&mut self, socket: &mut FakeSocket, key: Key) {
+        let mut state = self.state.borrow_mut();
+        debug_assert_eq!(state.wires[socket.0 as usize].watched, Some((self.core, key)));
+        state.watch_room(socket.0);
     }
 
     fn shutdown_write(&mut self, socket: &mut FakeSocket) {

@@ -193,8 +193,7 @@ impl Net for OsNet {
     }
 
     fn register(&mut self, socket: &mut TcpStream, key: Key) -> bool {
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(socket, Token(key.to_token()), interest).is_ok()
+        self.poll.registry().register(socket, Token(key.to_token()), Interest::READABLE).is_ok()
     }
 
     fn deregister(&mut self, socket: &mut TcpStream) {
@@ -233,6 +232,12 @@ impl Net for OsNet {
                 },
             }
         }
+    }
+
+    fn want_room(&mut self, socket: &mut TcpStream, key: Key) {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        // It fails only when the connection was not registered: then it is broken, and known to be.
+        let _ = self.poll.registry().reregister(socket, Token(key.to_token()), interest);
     }
 
     fn shutdown_write(&mut self, socket: &mut TcpStream) {

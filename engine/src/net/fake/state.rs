@@ -253,9 +253,7 @@ impl State {
         }
         self.note(0xB1 << 56 | u64::from(id) << 24 | most as u64);
         if most < offered {
-            // With room left, a fault refused it: the event comes as if the room had come just afterwards.
             self.wires[id as usize].wants_room = true;
-            self.ring_if_room(id);
         }
         if most == 0 { Written::WouldBlock } else { Written::Bytes(most) }
     }
@@ -263,10 +261,20 @@ impl State {
     /// Tells a writer that was refused that there is room now.
     pub(super) fn ring_if_room(&mut self, id: u32) {
         let wire = &mut self.wires[id as usize];
-        if wire.wants_room && wire.to_client.room() > 0 {
+        if wire.wants_room && wire.watches_room && wire.to_client.room() > 0 {
             wire.wants_room = false;
             self.ring(id);
         }
+    }
+
+    /// The server asks about room from now on, and hears at once how things stand.
+    pub(super) fn watch_room(&mut self, id: u32) {
+        let wire = &mut self.wires[id as usize];
+        wire.watches_room = true;
+        if wire.readable() {
+            self.ring(id);
+        }
+        self.ring_if_room(id);
     }
 
     pub(super) fn close(&mut self, id: u32) {

@@ -87,6 +87,8 @@ pub(super) struct Wire {
     pub(super) queued: bool,
     /// The server was refused room; it must be told when there is some.
     pub(super) wants_room: bool,
+    /// It has asked about room since it was registered: events tell about it from then on.
+    pub(super) watches_room: bool,
 }
 
 impl Wire {
@@ -102,6 +104,7 @@ impl Wire {
             watched: None,
             queued: false,
             wants_room: false,
+            watches_room: false,
         }
     }
 
@@ -121,7 +124,7 @@ impl Wire {
 
     /// EPOLLOUT.
     pub(super) fn writable(&self) -> bool {
-        self.to_client.room() > 0 || self.broken()
+        (self.watches_room && self.to_client.room() > 0) || self.broken()
     }
 
     /// EPOLLERR, or EPOLLHUP: reset, or shut in both directions.
