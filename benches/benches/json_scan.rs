@@ -63,7 +63,7 @@ fn spaced() -> String {
 }
 
 fn samples() -> [(&'static str, String); 6] {
-    let small = r#"{"celsius":21.5,"humidity":48,"unit":"C","name":"Kitch.caf\u00e9 \n","history":[1,2.25,-3e2],"ok":true,"since":null}"#;
+    let small = r#"{"celsius":21.5,"humidity":48,"unit":"C","name":"caf\u00e9 no. 7 \n","history":[1,2.25,-3e2],"ok":true,"since":null}"#;
     [
         ("173 B", answer(small)),
         ("2 KB", readings(2048)),
