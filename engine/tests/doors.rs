@@ -4,9 +4,9 @@ mod house;
 
 use std::time::Duration;
 
-use engine::Limits;
 use engine::net::fake::{ClientRead, Faults, ServerEnd};
-use house::{House, read_all};
+use engine::{Close, Limits};
+use house::{Call, House, read_all};
 
 #[test]
 fn a_turn_accepts_no_more_than_its_budget_and_forgets_nobody() {
@@ -99,4 +99,44 @@ fn churn_leaves_nothing_behind() {
     assert_eq!(house.cores[0].connections_with_buffers(), 0);
     assert_eq!(house.probe().closes().len(), house.probe().conns().len());
     assert_eq!(house.cores[0].stats().accepted, 300);
+}
+
+#[test]
+fn a_socket_that_cannot_be_watched_is_opened_and_closed() {
+    let mut house = House::new(2);
+    house.kernel.refuse_to_watch(true);
+    let client = house.kernel.connect_at(0, 0);
+    house.settle();
+    let key = house.probe().conns()[0];
+    assert_eq!(house.probe().calls, [Call::Opened(key), Call::Closed(key, Close::Reset)]);
+    assert_eq!((house.kernel.open_sockets(), client.server_end()), (0, ServerEnd::Closed));
+}
+
+#[test]
+fn a_socket_that_cannot_be_watched_at_its_new_home_is_adopted_and_closed() {
+    let mut house = House::new(2);
+    let (client, _) = house.client();
+    house.on_received(|_, _, _| engine::Verdict::Move { to: 1, consumed: 1, baggage: "" });
+    client.write(b"!");
+    house.cores[0].turn();
+    house.kernel.refuse_to_watch(true);
+    house.settle();
+    let there = house.cores[1].service.conns()[0];
+    assert_eq!(house.cores[1].service.calls, [Call::Adopted(there, ""), Call::Closed(there, Close::Reset)]);
+    assert_eq!(house.kernel.open_sockets(), 0);
+}
+
+#[test]
+fn a_crash_resets_everyone_and_the_next_house_starts_afresh() {
+    let mut house = House::new(1);
+    let (client, _) = house.client();
+    let waiting = house.kernel.connect_at(0, 0);
+    house.kernel.crash();
+    assert_eq!((read_all(&client).1, read_all(&waiting).1), (ClientRead::Reset, ClientRead::Reset));
+    assert_eq!(house.kernel.open_sockets(), 0);
+    let mut next = House::on(house.kernel.clone(), 1);
+    let (client, key) = next.client();
+    client.write(b"hello again");
+    next.settle();
+    assert_eq!(next.probe().calls, [Call::Opened(key), Call::Received(key, b"hello again".to_vec())]);
 }

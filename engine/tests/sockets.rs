@@ -69,6 +69,11 @@ fn wait_until(house: &Running<Echo>, cores: usize, holds: impl Fn(&[CoreStats]) 
     panic!("the counters never said so: {:?}", stats(house, cores));
 }
 
+/// The ways in are for other threads.
+const fn is_send<T: Send>() {}
+const _: () = is_send::<engine::Outside<engine::net::os::OsNet, Echo>>();
+const _: () = is_send::<start::Stopper<Echo>>();
+
 fn closed(stats: &[CoreStats], close: Close) -> u64 {
     stats.iter().map(|core| core.closed(close)).sum()
 }

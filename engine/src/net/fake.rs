@@ -135,6 +135,17 @@ impl Kernel {
         self.state.borrow_mut().sockets_max = most;
     }
 
+    /// Whether registrations fail from now on, as they do when the kernel has no memory for them.
+    pub fn refuse_to_watch(&self, refuse: bool) {
+        self.state.borrow_mut().refuses_to_watch = refuse;
+    }
+
+    /// The process dies: every connection is reset, and the listeners wait for the cores of the next one. The cores of the
+    /// old one must not be turned again.
+    pub fn crash(&self) {
+        self.state.borrow_mut().crash();
+    }
+
     /// Server sockets that were accepted and not closed.
     pub fn open_sockets(&self) -> usize {
         self.state.borrow().open_sockets
@@ -222,6 +233,9 @@ impl Net for FakeNet {
 
     fn register(&mut self, socket: &mut FakeSocket, key: Key) -> bool {
         let mut state = self.state.borrow_mut();
+        if state.refuses_to_watch {
+            return false;
+        }
         let wire = &mut state.wires[socket.0 as usize];
         debug_assert!(wire.watched.is_none(), "a socket is watched by one core");
         wire.watched = Some((self.core, key));

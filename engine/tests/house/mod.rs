@@ -125,7 +125,15 @@ impl House {
     }
 
     pub fn with_limits(cores: usize, limits: Limits) -> House {
-        let kernel = Kernel::new(7, cores, 1);
+        House::build(Kernel::new(7, cores, 1), cores, limits)
+    }
+
+    /// On a kernel that has seen other houses.
+    pub fn on(kernel: Kernel, cores: usize) -> House {
+        House::build(kernel, cores, Limits::default())
+    }
+
+    fn build(kernel: Kernel, cores: usize, limits: Limits) -> House {
         let wiring = Wiring::unslept(cores, 0, 64);
         let build = |core| wiring.core(core, limits, kernel.net(core), Probe::default());
         let cores = (0..cores).map(build).collect();

@@ -32,6 +32,7 @@ pub(super) struct State {
     pub(super) pipe_bytes: usize,
     pub(super) open_sockets: usize,
     pub(super) sockets_max: Option<usize>,
+    pub(super) refuses_to_watch: bool,
     pub(super) hash: u64,
 }
 
@@ -64,6 +65,7 @@ impl State {
             pipe_bytes: super::PIPE_BYTES,
             open_sockets: 0,
             sockets_max: None,
+            refuses_to_watch: false,
             hash: 0xCBF2_9CE4_8422_2325,
         }
     }
@@ -275,6 +277,24 @@ impl State {
             self.ring(id);
         }
         self.ring_if_room(id);
+    }
+
+    /// The process is gone: whatever it had open is reset, and its listeners are as new for the next process.
+    pub(super) fn crash(&mut self) {
+        self.note(0xDD);
+        for core in &mut self.cores {
+            core.events.clear();
+            core.asked = None;
+            for door in &mut core.doors {
+                *door = DoorQueue::default();
+            }
+        }
+        for wire in self.wires.iter_mut().filter(|wire| !wire.server_closed()) {
+            wire.close_server();
+            wire.cut = true;
+            wire.to_client.lose();
+        }
+        self.open_sockets = 0;
     }
 
     pub(super) fn close(&mut self, id: u32) {
