@@ -97,12 +97,13 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Packet<'_>, usize)>, Malformed> {
     if header.kind == Kind::Publish {
         return Ok(Some((Packet::Publish(Publish::decode(header.flags, body)?), packet_bytes)));
     }
-    Ok(Some((decode_any(header, body)?, packet_bytes)))
+    decode_any(header, body)
 }
 
+/// Answers like [`decode`], so that nothing is copied on the way back.
 #[inline(never)]
-fn decode_any(header: FixedHeader, body: &[u8]) -> Result<Packet<'_>, Malformed> {
-    Ok(match header.kind {
+fn decode_any(header: FixedHeader, body: &[u8]) -> Result<Option<(Packet<'_>, usize)>, Malformed> {
+    let packet = match header.kind {
         Kind::Connect => Packet::Connect(Connect::decode(body)?),
         Kind::ConnAck => Packet::ConnAck(ConnAck::decode(body)?),
         Kind::Publish => Packet::Publish(Publish::decode(header.flags, body)?),
@@ -117,7 +118,8 @@ fn decode_any(header: FixedHeader, body: &[u8]) -> Result<Packet<'_>, Malformed>
         Kind::PingReq => Packet::PingReq,
         Kind::PingResp => Packet::PingResp,
         Kind::Disconnect => Packet::Disconnect,
-    })
+    };
+    Ok(Some((packet, header.packet_bytes())))
 }
 
 impl Packet<'_> {
