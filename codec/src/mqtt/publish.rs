@@ -114,7 +114,7 @@ impl fmt::Debug for Publish<'_> {
 /// let mut out = Vec::new();
 /// let head = PublishHead { qos: QoS::AtMostOnce, dup: false, retain: false, id: None };
 /// encode_publish(&mut out, head, &["lamps/", "7"], &[b"{\"on\":", b"true}"]).unwrap();
-/// assert_eq!(out, b"\x30\x15\x00\x07lamps/7{\"on\":true}");
+/// assert_eq!(out, b"\x30\x14\x00\x07lamps/7{\"on\":true}");
 /// ```
 #[inline]
 pub fn encode_publish(

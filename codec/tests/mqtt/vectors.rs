@@ -24,7 +24,7 @@ const FILES: [&str; 9] = [
 const SHOWN_BYTES_MAX: usize = 64;
 
 /// Of longer vectors only the first and the last bytes are changed.
-const CHANGED_BYTES_MAX: usize = 256;
+const CHANGED_BYTES_MAX: usize = 96;
 
 /// One vector.
 pub(crate) struct Vector {
