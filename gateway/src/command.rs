@@ -12,5 +12,6 @@ pub mod ask;
 pub mod id;
 pub mod outcome;
 pub mod pending;
+pub mod repeats;
 pub mod settle;
 pub mod text;

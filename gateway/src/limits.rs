@@ -147,6 +147,12 @@ limits! {
         response_error_bytes_max: usize = 4096, 64..=1_048_576, "bytes";
         /// Commands that wait in order for one device; one more is answered 503 `device-busy`.
         commands_waiting_per_device: u32 = 64, 1..=100_000, "commands";
+        /// Time that the answer to a request with an idempotency key is kept for a repeat.
+        idempotency_ms: u64 = 86_400_000, 1000..=604_800_000, "ms";
+        /// Idempotency keys that one core keeps; the oldest settled one gives way.
+        idempotency_keys_per_core: u32 = 100_000, 1..=10_000_000, "keys";
+        /// Bytes of answers that one core keeps for repeats; the oldest gives way.
+        idempotency_bytes_per_core: usize = 67_108_864, 65_536..=17_179_869_184, "bytes";
         /// Shortest `timeoutMs` accepted; a shorter one is answered 422.
         timeout_ms_min: u64 = 1000, 1..=3_600_000, "ms";
         /// Longest `timeoutMs` accepted; a longer one is answered 422.
@@ -179,6 +185,7 @@ const _: () = assert!(default::timeout_ms_min <= default::timeout_ms_default);
 const _: () = assert!(default::timeout_ms_default <= default::timeout_ms_max);
 const _: () = assert!(default::heartbeat_late_ms < default::heartbeat_offline_ms);
 const _: () = assert!(default::schema_bytes_max < ENVELOPE_BYTES_MAX);
+const _: () = assert!(default::idempotency_ms >= default::timeout_ms_max + default::command_grace_ms);
 
 impl Limits {
     /// Largest MQTT packet after log-in, in bytes: the largest payload and its envelope. A larger one closes the
@@ -218,6 +225,10 @@ impl Limits {
             (
                 self.heartbeat_late_ms >= self.heartbeat_offline_ms,
                 "limits.heartbeat_late_ms must be below limits.heartbeat_offline_ms",
+            ),
+            (
+                self.idempotency_ms < self.timeout_ms_max.saturating_add(self.command_grace_ms),
+                "limits.idempotency_ms must be at least limits.timeout_ms_max + limits.command_grace_ms, or a repeat could run a command twice",
             ),
         ]
         .into_iter()

@@ -70,9 +70,10 @@ pub struct Ask {
     pub ticket: Key,
     /// Whose device it is.
     pub agent: Arc<Agent>,
-    /// The agent's place among its commands in flight; given back when the command settles and this is dropped.
-    pub place: InFlight,
-    /// Device name, command name and payload, in one buffer.
+    /// The agent's place among its commands in flight; given back when the command settles and this is dropped. None when all
+    /// are taken and the request may be a repeat, which needs none.
+    pub place: Option<InFlight>,
+    /// Device name, command name, idempotency key and payload, in one buffer.
     pub text: AskText,
     /// The agent's own time limit in milliseconds, if it gave one.
     pub timeout_ms: Option<u32>,

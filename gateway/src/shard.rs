@@ -9,6 +9,7 @@ use crate::agent::ticket::Ticket;
 use crate::auth::Keys;
 use crate::buffers::Buffers;
 use crate::command::pending::Pending;
+use crate::command::repeats::Repeats;
 use crate::config::{Protocol, Serves};
 use crate::device::conversation::MqttPeer;
 use crate::device::interned::Interned;
@@ -84,6 +85,7 @@ pub struct Shard {
     pub(crate) devices: Registry,
     pub(crate) manifests: Interned,
     pub(crate) pending: Slots<Pending>,
+    pub(crate) repeats: Repeats,
     pub(crate) held: Slots<Held>,
     pub(crate) tickets: Slots<Ticket>,
     pub(crate) buffers: Buffers,
@@ -106,6 +108,7 @@ impl Shard {
             devices: Registry::default(),
             manifests: Interned::default(),
             pending: Slots::new(),
+            repeats: Repeats::default(),
             held: Slots::new(),
             tickets: Slots::new(),
             buffers: Buffers::default(),

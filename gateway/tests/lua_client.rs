@@ -96,6 +96,25 @@ fn carries_commands(alpha: &Agent, devices: &mut LuaDevices) {
     assert_eq!(late.json["outcome"], "unknown");
 }
 
+/// Four times the same request with one idempotency key, two of them while the first is running: one run, one answer.
+fn runs_once_however_often_it_is_asked(alpha: &Agent, devices: &mut LuaDevices) {
+    let body = json!({"command": "sleep", "payload": {"seconds": 0.5}});
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let repeats: Vec<_> =
+            (0..3).map(|_| scope.spawn(|| alpha.repeat("pico-4", &body, "key-1"))).collect();
+        repeats.into_iter().map(|repeat| repeat.join().expect("an answer")).collect()
+    });
+    let again = alpha.repeat("pico-4", &body, "key-1");
+    assert_eq!(again.status, 200, "{}", again.json);
+    for answer in &answers {
+        assert_eq!(answer.json["commandId"], again.json["commandId"], "one command");
+    }
+    devices.wait("command", "pico-4");
+    assert!(devices.others("command").iter().all(|seen| seen["name"] != "pico-4"), "it ran once");
+    let other = alpha.repeat("pico-4", &json!({"command": "echo", "payload": 1}), "key-1");
+    assert_eq!((other.status, &other.json["code"]), (422, &json!("idempotency-key-reused")));
+}
+
 fn carries_triggers(alpha: &Agent, devices: &mut LuaDevices) {
     let events = alpha.events(None);
     let ack = devices.trigger("pico-3", "too_hot", &json!({"v": 1}));

@@ -18,6 +18,9 @@ use std::io::Write;
 use std::sync::Arc;
 use transports::http::{Request, Response};
 
+/// Longest idempotency key, in bytes.
+const KEY_BYTES_MAX: usize = 255;
+
 /// What the body of the request says.
 struct Wanted<'b> {
     command: &'b str,
@@ -45,11 +48,20 @@ impl Shard {
         if cx.congested() {
             return self.unsent(cx, conn, ApiError::DeviceBusy, "The gateway is busy.");
         }
-        let Some(place) = agent.try_begin_command(self.facts.limits.commands_in_flight_per_agent) else {
-            return self.unsent(cx, conn, ApiError::TooManyCommands, "");
+        let Ok(key) = idempotency_key(request) else {
+            return self.unsent(
+                cx,
+                conn,
+                ApiError::InvalidRequest,
+                "An idempotency key has 1 to 255 characters.",
+            );
         };
+        let place = agent.try_begin_command(self.facts.limits.commands_in_flight_per_agent);
+        if place.is_none() && key.is_empty() {
+            return self.unsent(cx, conn, ApiError::TooManyCommands, "");
+        }
         let payload = wanted.payload.map(|payload| payload.as_bytes());
-        let Some(text) = AskText::write(self.buffers.lend(), device, wanted.command, payload) else {
+        let Some(text) = AskText::write(self.buffers.lend(), device, wanted.command, key, payload) else {
             return self.unsent(cx, conn, ApiError::DeviceUnknown, "");
         };
         let home = HomeHash::home(self.facts.home.of(agent.name(), device), cx.cores());
@@ -143,6 +155,16 @@ impl Shard {
             _ => (said, &b""[..]),
         };
         self.problem(cx, conn, error, &Problem { detail, outcome: Some(outcome), id: settled.id, errors });
+    }
+}
+
+/// The request's idempotency key, empty when it has none; `lua-cli` spells the header with an `X-`.
+fn idempotency_key<'b>(request: &Request<'b>) -> Result<&'b str, ()> {
+    let headers = ["idempotency-key", "x-idempotency-key"];
+    match headers.into_iter().find_map(|name| request.header(name)) {
+        None => Ok(""),
+        Some(key) if (1..=KEY_BYTES_MAX).contains(&key.len()) => Ok(key),
+        Some(_) => Err(()),
     }
 }
 

@@ -46,6 +46,8 @@ pub enum ApiError {
     TooManyCommands,
     /// The agent has too many event streams open.
     TooManyStreams,
+    /// The idempotency key was used for another request.
+    KeyReused,
     /// The request wants a thing queued that cannot be.
     QueueingNotPossible,
     /// The gateway is stopping.
@@ -113,6 +115,8 @@ table! {
         "Wait for earlier commands to settle."
     TooManyStreams "too-many-streams" 429 true "The agent has too many event streams open."
         "Close one, or read with fewer."
+    KeyReused "idempotency-key-reused" 422 false "The idempotency key was used for another request."
+        "Use a fresh key for each request; repeat a request with the same body."
     QueueingNotPossible "queueing-not-possible" 409 false "The command cannot be queued for a device that is away."
         "Send it when the device is online."
     ShuttingDown "shutting-down" 503 true "The gateway is stopping."
@@ -143,6 +147,8 @@ pub fn of_outcome(outcome: Outcome) -> Option<(ApiError, &'static str)> {
         Outcome::DeviceOffline(reached) => (ApiError::DeviceOffline, word(reached)),
         Outcome::DeviceTimeout(reached) => (ApiError::DeviceTimeout, word(reached)),
         Outcome::DeviceBusy => (ApiError::DeviceBusy, "not_sent"),
+        Outcome::TooManyCommands => (ApiError::TooManyCommands, "not_sent"),
+        Outcome::KeyReused => (ApiError::KeyReused, "not_sent"),
         Outcome::ShuttingDown => (ApiError::ShuttingDown, "not_sent"),
     })
 }

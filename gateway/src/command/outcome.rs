@@ -22,6 +22,10 @@ pub enum Outcome {
     DeviceTimeout(Reached),
     /// Too much waits for the device already.
     DeviceBusy,
+    /// The agent has too many commands in flight.
+    TooManyCommands,
+    /// The idempotency key was used for another request.
+    KeyReused,
     /// The gateway is stopping.
     ShuttingDown,
 }

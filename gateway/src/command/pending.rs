@@ -39,6 +39,8 @@ pub struct Pending {
     pub device: Key,
     /// Device, command and payload.
     pub text: AskText,
+    /// Its idempotency key, if it has one.
+    pub repeat: Option<Key>,
     /// How far it has come.
     pub stage: Stage,
     /// When it was asked.

@@ -3,8 +3,10 @@
 //! Owns [`Shard::settle`], the only function that removes a pending entry: so every command settles exactly once, and every
 //! settlement gives back the agent's place, the alarm and the device's queue entry, and posts one mail.
 
+use super::ask::tell_again;
 use super::outcome::{Outcome, Reached};
 use super::pending::Stage;
+use super::repeats::Answer;
 use crate::device::topic::Outbound;
 use crate::mail::{Mail, Settled};
 use crate::metrics::CommandOutcome;
@@ -30,8 +32,19 @@ impl Shard {
         let mut answer = pending.text.into_buffer();
         answer.extend_from_slice(text);
         let duration_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+        if let Some(repeat) = pending.repeat {
+            self.settle_repeats(cx, repeat, Answer { outcome, id, text: text.into(), duration_ms });
+        }
         let settled = Settled { ticket: pending.ticket, outcome, id: Some(id), text: answer, duration_ms };
         cx.post(pending.from, Mail::Settled(settled));
+    }
+
+    /// Tells those who asked for the same, and remembers the answer for those who will.
+    fn settle_repeats(&mut self, cx: &mut Cx<'_>, repeat: Key, answer: Answer) {
+        for waiter in self.repeats.settle(repeat, answer.clone()) {
+            let text = self.buffers.lend();
+            cx.post(waiter.core, Mail::Settled(tell_again(waiter, &answer, text)));
+        }
     }
 
     /// A command's time is up.

@@ -71,6 +71,10 @@ label! {
         DeviceTimeout = "device_timeout",
         /// Too much waits for the device already.
         DeviceBusy = "device_busy",
+        /// Refused: the idempotency key was used for another request.
+        KeyReused = "idempotency_key_reused",
+        /// Joined or told again: the same request had come before.
+        Repeated = "repeated",
         /// The gateway is stopping.
         ShuttingDown = "shutting_down",
         /// The agent's share was taken.
@@ -90,6 +94,8 @@ impl CommandOutcome {
             Outcome::DeviceOffline(_) => Self::DeviceOffline,
             Outcome::DeviceTimeout(_) => Self::DeviceTimeout,
             Outcome::DeviceBusy => Self::DeviceBusy,
+            Outcome::TooManyCommands => Self::TooManyCommands,
+            Outcome::KeyReused => Self::KeyReused,
             Outcome::ShuttingDown => Self::ShuttingDown,
         }
     }

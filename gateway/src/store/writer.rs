@@ -107,6 +107,11 @@ impl Writer {
         taken
     }
 
+    /// What is kept, to be looked at and not changed.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     /// The counters and gauges as they are now.
     pub fn counters(&self) -> Counters {
         Counters {

@@ -56,6 +56,13 @@ impl Agent {
         read(self.with_key(self.http.post(url)).content_type("application/json").send(body.to_string()))
     }
 
+    /// Runs a command under an idempotency key.
+    pub fn repeat(&self, device: &str, body: &Value, key: &str) -> Answer {
+        let url = format!("{}/v1/agents/{}/devices/{device}/commands", self.base, self.name);
+        let request = self.with_key(self.http.post(url)).header("Idempotency-Key", key);
+        read(request.content_type("application/json").send(body.to_string()))
+    }
+
     /// The names of the tools now.
     pub fn tools(&self) -> Vec<String> {
         let tools = self.get("/tools").json;
