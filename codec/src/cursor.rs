@@ -32,6 +32,14 @@ impl<'a> Cursor<'a> {
         Some(u16::from_be_bytes(*bytes))
     }
 
+    /// Takes the next bytes, of a number that is known beforehand.
+    #[inline]
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (bytes, rest) = self.rest.split_first_chunk::<N>()?;
+        self.rest = rest;
+        Some(*bytes)
+    }
+
     /// Takes the next `count` bytes.
     #[inline]
     pub(crate) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
@@ -59,9 +67,10 @@ mod tests {
 
     #[test]
     fn reads_big_endian_and_in_order() {
-        let mut cursor = Cursor::new(&[1, 0x12, 0x34, 9, 8, 7]);
+        let mut cursor = Cursor::new(&[1, 0x12, 0x34, 6, 5, 4, 9, 8, 7]);
         assert_eq!(cursor.u8(), Some(1));
         assert_eq!(cursor.u16(), Some(0x1234));
+        assert_eq!(cursor.array(), Some([6, 5, 4]));
         assert_eq!(cursor.take(2), Some(&[9, 8][..]));
         assert_eq!(cursor.rest(), &[7]);
         assert!(!cursor.is_empty());
@@ -71,6 +80,7 @@ mod tests {
     fn moves_nowhere_when_bytes_are_missing() {
         let mut cursor = Cursor::new(&[5]);
         assert_eq!(cursor.u16(), None);
+        assert_eq!(cursor.array::<2>(), None);
         assert_eq!(cursor.take(2), None);
         assert_eq!(cursor.take(usize::MAX), None);
         assert_eq!(cursor.u8(), Some(5));

@@ -18,3 +18,4 @@ pub mod http;
 pub mod json;
 pub mod limits;
 pub mod mqtt;
+pub mod ws;

@@ -71,3 +71,21 @@ pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 1024;
 const _: () = assert!(HTTP_METHOD_BYTES_MAX < HTTP_TARGET_BYTES_MAX);
 const _: () = assert!(HTTP_TARGET_BYTES_MAX < HTTP_HEAD_BYTES_MAX);
 const _: () = assert!(HTTP_CHUNK_LINE_BYTES_MAX < HTTP_CHUNK_OVERHEAD_BYTES_MAX);
+
+// ---------------------------------------------------------------------------------------------------------------
+// WebSocket
+// ---------------------------------------------------------------------------------------------------------------
+
+/// Longest payload of a control frame, in bytes (RFC 6455, 5.5).
+pub const WS_CONTROL_BYTES_MAX: usize = 125;
+
+/// Longest reason of a close frame, in bytes: a control frame without its status code (RFC 6455, 5.5.1).
+pub const WS_REASON_BYTES_MAX: usize = WS_CONTROL_BYTES_MAX - 2;
+
+/// Longest frame header, in bytes: flags and opcode, the length in its longest form, the masking key (RFC 6455, 5.2).
+pub const WS_HEADER_BYTES_MAX: usize = 2 + 8 + 4;
+
+/// Length of the nonce in a handshake, in bytes, without its base64 (RFC 6455, 4.1, 7).
+pub const WS_NONCE_BYTES: usize = 16;
+
+const _: () = assert!(WS_CONTROL_BYTES_MAX < 126, "the length of a control frame has its shortest form");
