@@ -9,6 +9,7 @@
 //!                                             +--> stream: fetch, fetched, fetch ...
 //! ```
 
+pub mod call;
 pub mod commands;
 pub mod devices;
 pub mod errors;

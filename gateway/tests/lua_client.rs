@@ -41,6 +41,7 @@ fn whole_life(cores: usize) -> u64 {
 
     shows_the_tools(&alpha, &names);
     carries_commands(&alpha, &mut devices);
+    runs_once_however_often_it_is_asked(&alpha, &mut devices);
     carries_triggers(&alpha, &mut devices);
     keeps_agents_apart(&alpha, &beta);
     assert!(devices.others("error").is_empty(), "{:?}", devices.others("error"));
@@ -72,6 +73,15 @@ fn carries_commands(alpha: &Agent, devices: &mut LuaDevices) {
     assert_eq!(answer.json["data"], json!({"t": 22.5, "unit": "c"}));
     let seen = devices.wait("command", "pico-0");
     assert_eq!(seen["payload"], json!({"unit": "c"}), "the device saw what the agent sent");
+
+    let called = alpha.tool("device__pico_0__read_temp", &json!({"unit": "f"}));
+    assert_eq!((called.status, &called.json["data"]["unit"]), (200, &json!("f")), "{}", called.json);
+    assert_eq!(
+        alpha.tool("device__pico_0__is_online", &Value::Null).json["data"],
+        json!({"status": "online"})
+    );
+    let unknown = alpha.tool("device__pico_0__no_such", &Value::Null);
+    assert_eq!((unknown.status, &unknown.json["code"]), (404, &json!("tool-unknown")));
 
     let bad = alpha.call("pico-0", "read_temp", &json!({"unit": "kelvin"}));
     assert_eq!((bad.status, &bad.json["code"]), (422, &json!("invalid-arguments")), "{}", bad.json);
@@ -152,6 +162,10 @@ fn goes_at_once_and_comes_back(alpha: &Agent, devices: LuaDevices, url: &str, ke
     assert_eq!(alpha.status("pico-0"), "offline");
     assert!(
         events.wait("device_disconnected").data["deviceName"].as_str().expect("a name").starts_with("pico-")
+    );
+    assert_eq!(
+        alpha.tool("device__pico_0__is_online", &Value::Null).json["data"],
+        json!({"status": "offline"})
     );
     let offline = alpha.call("pico-0", "echo", &Value::Null);
     assert_eq!((offline.status, &offline.json["code"]), (503, &json!("device-offline")));

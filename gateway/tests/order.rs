@@ -175,11 +175,8 @@ impl Script {
                     self.seen.cuts += 1;
                     return;
                 }
-                Some(word) => {
-                    if !self.heard(device, &word) {
-                        return;
-                    }
-                }
+                Some(word) if !self.heard(device, &word) => return,
+                Some(_) => {}
                 None if done.load(Ordering::Relaxed) => return,
                 None => {}
             }

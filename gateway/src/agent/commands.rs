@@ -21,12 +21,22 @@ use transports::http::{Request, Response};
 /// Longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
 
-/// What the body of the request says.
-struct Wanted<'b> {
-    command: &'b str,
-    payload: Option<Raw<'b>>,
-    timeout_ms: Option<u32>,
+/// A command that an agent wants, read and not yet sent.
+pub(super) struct Wanted<'b> {
+    /// The device's name.
+    pub(super) device: &'b str,
+    /// The command's name.
+    pub(super) command: &'b str,
+    /// One JSON value.
+    pub(super) payload: Option<&'b [u8]>,
+    /// The idempotency key, or empty.
+    pub(super) key: &'b str,
+    /// The agent's own time limit.
+    pub(super) timeout_ms: Option<u32>,
 }
+
+/// Why a request goes no further: the error, and a sentence if the table's does not do.
+pub(super) type Unsent = (ApiError, &'static str);
 
 impl Shard {
     /// `POST /v1/agents/{agent}/devices/{device}/commands`
@@ -38,30 +48,26 @@ impl Shard {
         agent: &Arc<Agent>,
         device: &str,
     ) {
+        match self.read_wanted(request, device) {
+            Ok(wanted) => self.send_ask(cx, conn, agent, &wanted),
+            Err((error, detail)) => self.unsent(cx, conn, error, detail),
+        }
+    }
+
+    /// Takes a place among the commands in flight, opens a ticket and posts the ask to the device's home.
+    pub(super) fn send_ask(&mut self, cx: &mut Cx<'_>, conn: Key, agent: &Arc<Agent>, wanted: &Wanted<'_>) {
         if cx.draining() {
             return self.unsent(cx, conn, ApiError::ShuttingDown, "");
         }
-        let wanted = match self.read_wanted(request.body) {
-            Ok(wanted) => wanted,
-            Err((error, detail)) => return self.unsent(cx, conn, error, detail),
-        };
         if cx.congested() {
             return self.unsent(cx, conn, ApiError::DeviceBusy, "The gateway is busy.");
         }
-        let Ok(key) = idempotency_key(request) else {
-            return self.unsent(
-                cx,
-                conn,
-                ApiError::InvalidRequest,
-                "An idempotency key has 1 to 255 characters.",
-            );
-        };
         let place = agent.try_begin_command(self.facts.limits.commands_in_flight_per_agent);
-        if place.is_none() && key.is_empty() {
+        if place.is_none() && wanted.key.is_empty() {
             return self.unsent(cx, conn, ApiError::TooManyCommands, "");
         }
-        let payload = wanted.payload.map(|payload| payload.as_bytes());
-        let Some(text) = AskText::write(self.buffers.lend(), device, wanted.command, key, payload) else {
+        let Wanted { device, command, payload, key, timeout_ms } = *wanted;
+        let Some(text) = AskText::write(self.buffers.lend(), device, command, key, payload) else {
             return self.unsent(cx, conn, ApiError::DeviceUnknown, "");
         };
         let home = HomeHash::home(self.facts.home.of(agent.name(), device), cx.cores());
@@ -69,15 +75,13 @@ impl Shard {
         if let Some(peer) = self.peers.http_mut(conn) {
             peer.waits = Waits::Ticket(ticket);
         }
-        let agent = agent.clone();
-        let ask = Ask { from: cx.core(), ticket, agent, place, text, timeout_ms: wanted.timeout_ms };
+        let ask = Ask { from: cx.core(), ticket, agent: agent.clone(), place, text, timeout_ms };
         cx.post(home, Mail::Ask(ask));
     }
 
-    fn read_wanted<'b>(&self, body: &'b [u8]) -> Result<Wanted<'b>, (ApiError, &'static str)> {
-        let invalid = |detail| (ApiError::InvalidRequest, detail);
+    fn read_wanted<'b>(&self, request: &Request<'b>, device: &'b str) -> Result<Wanted<'b>, Unsent> {
         let [command, payload, timeout, offline] =
-            members(body, ["command", "payload", "timeoutMs", "offline"]).map_err(|_| {
+            members(request.body, ["command", "payload", "timeoutMs", "offline"]).map_err(|_| {
                 invalid("The body is a JSON object with `command` and, if need be, `payload`.")
             })?;
         let command = command.ok_or(invalid("`command` is missing."))?;
@@ -86,29 +90,42 @@ impl Shard {
             Kind::String => command.plain_str().ok_or((ApiError::CommandUnknown, ""))?,
             _ => return Err(invalid("`command` is a string.")),
         };
-        let payload = payload.filter(|payload| payload.kind() != Kind::Null);
-        if payload.is_some_and(|payload| payload.as_bytes().len() > self.facts.limits.payload_bytes_max) {
-            return Err((ApiError::PayloadTooLarge, ""));
-        }
-        let limits = &self.facts.limits;
-        let timeout_ms = match timeout.filter(|timeout| timeout.kind() != Kind::Null) {
-            None => None,
-            Some(timeout) => {
-                let ms = timeout
-                    .as_u64()
-                    .filter(|ms| (limits.timeout_ms_min..=limits.timeout_ms_max).contains(ms));
-                Some(ms.and_then(|ms| u32::try_from(ms).ok()).ok_or((ApiError::InvalidTimeout, ""))?)
-            }
-        };
         match offline.filter(|offline| offline.kind() != Kind::Null).map(|offline| offline.plain_str()) {
-            None | Some(Some("reject")) => Ok(Wanted { command, payload, timeout_ms }),
-            Some(Some("queue")) => Err((ApiError::QueueingNotPossible, "")),
-            Some(_) => Err(invalid("`offline` is \"reject\" or \"queue\".")),
+            None | Some(Some("reject")) => {}
+            Some(Some("queue")) => return Err((ApiError::QueueingNotPossible, "")),
+            Some(_) => return Err(invalid("`offline` is \"reject\" or \"queue\".")),
+        }
+        Ok(Wanted {
+            device,
+            command,
+            payload: self.read_payload(payload)?,
+            key: idempotency_key(request)?,
+            timeout_ms: self.read_timeout(timeout)?,
+        })
+    }
+
+    /// The payload of a command, if it is not larger than allowed; `null` is none.
+    pub(super) fn read_payload<'b>(&self, payload: Option<Raw<'b>>) -> Result<Option<&'b [u8]>, Unsent> {
+        let payload =
+            payload.filter(|payload| payload.kind() != Kind::Null).map(|payload| payload.as_bytes());
+        match payload {
+            Some(payload) if payload.len() > self.facts.limits.payload_bytes_max => {
+                Err((ApiError::PayloadTooLarge, ""))
+            }
+            _ => Ok(payload),
         }
     }
 
+    /// The agent's time limit, if it lies within what is allowed.
+    pub(super) fn read_timeout(&self, timeout: Option<Raw<'_>>) -> Result<Option<u32>, Unsent> {
+        let Some(timeout) = timeout.filter(|timeout| timeout.kind() != Kind::Null) else { return Ok(None) };
+        let allowed = self.facts.limits.timeout_ms_min..=self.facts.limits.timeout_ms_max;
+        let ms = timeout.as_u64().filter(|ms| allowed.contains(ms)).and_then(|ms| u32::try_from(ms).ok());
+        ms.map(Some).ok_or((ApiError::InvalidTimeout, ""))
+    }
+
     /// Answers that the command was not sent.
-    fn unsent(&mut self, cx: &mut Cx<'_>, conn: Key, error: ApiError, detail: &str) {
+    pub(super) fn unsent(&mut self, cx: &mut Cx<'_>, conn: Key, error: ApiError, detail: &str) {
         self.problem(cx, conn, error, &Problem { detail, outcome: Some("not_sent"), ..Problem::default() });
     }
 
@@ -158,13 +175,17 @@ impl Shard {
     }
 }
 
+fn invalid(detail: &'static str) -> Unsent {
+    (ApiError::InvalidRequest, detail)
+}
+
 /// The request's idempotency key, empty when it has none; `lua-cli` spells the header with an `X-`.
-fn idempotency_key<'b>(request: &Request<'b>) -> Result<&'b str, ()> {
+pub(super) fn idempotency_key<'b>(request: &Request<'b>) -> Result<&'b str, Unsent> {
     let headers = ["idempotency-key", "x-idempotency-key"];
     match headers.into_iter().find_map(|name| request.header(name)) {
         None => Ok(""),
         Some(key) if (1..=KEY_BYTES_MAX).contains(&key.len()) => Ok(key),
-        Some(_) => Err(()),
+        Some(_) => Err(invalid("An idempotency key has 1 to 255 characters.")),
     }
 }
 

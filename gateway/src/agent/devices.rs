@@ -3,6 +3,7 @@
 //! Owns the parameters of the lists and their JSON. Schemas pass through as the bytes the device sent. Never looks at a
 //! row: it is handed views ([`super::gather`]).
 
+use super::call::Call;
 use super::errors::{ApiError, Problem};
 use super::gather::{Query, View};
 use super::parameters::{BAD_ENCODING, parameters};
@@ -42,6 +43,14 @@ pub enum What {
         /// The `If-None-Match` of the request.
         known: Option<Box<str>>,
     },
+    /// The owner of a tool.
+    Call(Box<Call>),
+}
+
+impl From<View> for ToolDevice {
+    fn from(view: View) -> Self {
+        Self { name: view.name, manifest: view.manifest, online: view.has_tools }
+    }
 }
 
 impl Shard {
@@ -167,13 +176,9 @@ impl Shard {
         format: Format,
         known: Option<&str>,
     ) {
-        let devices = views.into_iter().map(|view| ToolDevice {
-            name: view.name,
-            manifest: view.manifest,
-            online: view.has_tools,
-        });
+        let devices: Vec<ToolDevice> = views.into_iter().map(ToolDevice::from).collect();
         let mut body = Vec::new();
-        Catalog::new(devices.collect()).render(format, &mut body);
+        Catalog::new(devices).render(format, &mut body);
         let tag = etag(&body);
         let headers = [("ETag", tag.as_str()), ("Cache-Control", "no-cache")];
         let unchanged =

@@ -32,6 +32,8 @@ pub enum ApiError {
     DeviceUnknown,
     /// The device has no such command.
     CommandUnknown,
+    /// The agent has no such tool.
+    ToolUnknown,
     /// The payload does not fit the command's schema.
     InvalidArguments,
     /// The device is not connected.
@@ -101,6 +103,8 @@ table! {
         "List the devices; a device is known once it has connected."
     CommandUnknown "command-unknown" 404 false "The device has no such command."
         "List the tools; a device's commands are those of its current connection."
+    ToolUnknown "tool-unknown" 404 false "The agent has no such tool."
+        "List the tools; a name may change when two devices begin to claim the same one."
     InvalidArguments "invalid-arguments" 422 false "The payload does not fit the command's schema."
         "Correct the places that `errors` names."
     DeviceOffline "device-offline" 503 true "The device is not connected."

@@ -167,6 +167,7 @@ impl Shard {
             What::Devices { limit, after } => {
                 self.answer_devices(cx, conn, &rendering.views, limit, after.as_deref());
             }
+            What::Call(call) => self.resolve_call(cx, conn, rendering.views, &call),
             What::Tools { format, known } => {
                 self.answer_tools(cx, conn, rendering.views, format, known.as_deref())
             }

@@ -59,8 +59,8 @@ pub struct Caller {
 /// A request that may go on.
 struct Admitted {
     endpoint: Endpoint,
-    /// The device of the path, or empty.
-    device: String,
+    /// The device or the tool of the path, or empty.
+    name: String,
     caller: Caller,
 }
 
@@ -146,13 +146,13 @@ impl Shard {
             }
         };
         let mut unescaped = [String::new(), String::new()];
-        let [agent, device] = &mut unescaped;
-        let (Ok(agent), Ok(device)) = (percent_decode(raw[0], agent), percent_decode(raw[1], device)) else {
+        let [agent, name] = &mut unescaped;
+        let (Ok(agent), Ok(name)) = (percent_decode(raw[0], agent), percent_decode(raw[1], name)) else {
             self.problem(cx, conn, ApiError::NotFound, &Problem::default());
             return None;
         };
         match self.who_asks(route, request, agent) {
-            Ok(caller) => Some(Admitted { endpoint: route.endpoint, device: device.to_owned(), caller }),
+            Ok(caller) => Some(Admitted { endpoint: route.endpoint, name: name.to_owned(), caller }),
             Err(error) => {
                 self.turn_down(cx, conn, error, route);
                 None
@@ -217,19 +217,25 @@ impl Shard {
     }
 
     fn serve(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>, admitted: &Admitted) {
-        let Admitted { endpoint, device, caller } = admitted;
+        let Admitted { endpoint, name, caller } = admitted;
         match (endpoint, &caller.agent) {
             (Endpoint::Healthz, _) => self.healthz(cx, conn),
             (Endpoint::Readyz, _) => self.readyz(cx, conn),
             (Endpoint::Metrics, _) => self.metrics(cx, conn),
             (Endpoint::Key, _) => self.describe_key(cx, conn, caller),
             (Endpoint::Devices, Some(agent)) => self.list_devices(cx, conn, request, agent),
-            (Endpoint::Device, Some(agent)) => self.show_device(cx, conn, agent, device),
+            (Endpoint::Device, Some(agent)) => self.show_device(cx, conn, agent, name),
             (Endpoint::Tools, Some(agent)) => self.list_tools(cx, conn, request, agent),
-            (Endpoint::Command, Some(agent)) => self.run_command(cx, conn, request, agent, device),
+            (Endpoint::Command, Some(agent)) => self.run_command(cx, conn, request, agent, name),
+            (Endpoint::Tool, Some(agent)) => self.call_tool(cx, conn, request, agent, name),
             (Endpoint::Events, Some(agent)) => self.open_stream(cx, conn, request, caller, agent),
             (
-                Endpoint::Devices | Endpoint::Device | Endpoint::Tools | Endpoint::Command | Endpoint::Events,
+                Endpoint::Devices
+                | Endpoint::Device
+                | Endpoint::Tools
+                | Endpoint::Command
+                | Endpoint::Tool
+                | Endpoint::Events,
                 None,
             ) => debug_assert!(false, "admission names the agent"),
         }

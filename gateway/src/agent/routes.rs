@@ -26,6 +26,8 @@ pub enum Endpoint {
     Tools,
     /// Run a command.
     Command,
+    /// Call a tool by its name.
+    Tool,
     /// The event stream.
     Events,
 }
@@ -89,6 +91,7 @@ pub const ROUTES: &[Route] = &[
         Endpoint::Command,
     ),
     route(Method::Get, "/v1/agents/{agent}/tools", Part::Agents, Access::OwnAgent, Endpoint::Tools),
+    route(Method::Post, "/v1/agents/{agent}/tools/{tool}", Part::Agents, Access::OwnAgent, Endpoint::Tool),
     route(Method::Get, "/v1/agents/{agent}/events", Part::Agents, Access::OwnAgent, Endpoint::Events),
 ];
 
@@ -105,7 +108,7 @@ const fn route(
 /// What a request's path and method lead to.
 #[derive(Debug)]
 pub enum Found<'p> {
-    /// A route, with the raw segments that stand for `{...}`: at most the agent and the device.
+    /// A route, with the raw segments that stand for `{...}`: at most the agent and a device or a tool.
     Route(&'static Route, [&'p str; 2]),
     /// The path exists, with these methods only.
     OtherMethods(String),

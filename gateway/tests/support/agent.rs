@@ -63,6 +63,13 @@ impl Agent {
         read(request.content_type("application/json").send(body.to_string()))
     }
 
+    /// Calls a tool by its name.
+    pub fn tool(&self, name: &str, arguments: &Value) -> Answer {
+        let url = format!("{}/v1/agents/{}/tools/{name}", self.base, self.name);
+        let body = json!({"arguments": arguments}).to_string();
+        read(self.with_key(self.http.post(url)).content_type("application/json").send(body))
+    }
+
     /// The names of the tools now.
     pub fn tools(&self) -> Vec<String> {
         let tools = self.get("/tools").json;

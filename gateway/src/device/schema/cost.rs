@@ -1,5 +1,5 @@
-//! What a check can cost at the most, in visits of schema nodes: for the values at each depth of a payload, decided
-//! once per schema, without looking at a payload.
+//! What a check can cost at the most: visits of schema nodes for the values at each depth of a payload, and steps for each
+//! byte of its texts. Decided once per schema; a payload is only counted out against it.
 //!
 //! Owns the three ceilings without which a small schema stops a core: no way from a node back to itself about the same
 //! value (it would never end), no long such way at all (it takes stack), and not too many visits for one value (a chain
@@ -14,7 +14,8 @@
 use super::fault::{FaultKind, SchemaFault};
 use super::graph::{Graph, Node, Place};
 use super::tree::DEPTH_MAX;
-use std::collections::BTreeSet;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest way from node to node about the same value. At every depth of the payload there may be one: together with
 /// the depth it bounds the stack of a check.
@@ -31,6 +32,18 @@ const STEPS_ENDLESS: u64 = 1 << 40;
 pub(super) struct Cost {
     /// Steps for one value at each depth. Values below the last depth cost as much as those at the last one.
     steps_at: Box<[u64]>,
+    /// The same for each byte of a text, from depth 1 on; empty if no text costs anything.
+    texts_at: Box<[Texts]>,
+}
+
+/// What each byte of a text at some depth costs, by its place.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Texts {
+    name: u64,
+    properties: BTreeMap<Box<str>, u64>,
+    other_property: u64,
+    elements: Vec<u64>,
+    other_element: u64,
 }
 
 /// How often each node is visited for one value.
@@ -38,30 +51,38 @@ type Visits = Vec<u64>;
 
 impl Cost {
     /// The cost of a schema, or why it is refused.
-    pub(super) fn of(graph: &Graph) -> Result<Cost, SchemaFault> {
-        let order = order(&graph.nodes)?;
-        check_one_value(&graph.nodes, &order)?;
-        let mut visits = vec![0; graph.nodes.len()];
+    pub(super) fn of(graph: &Graph<'_>) -> Result<Cost, SchemaFault> {
+        let nodes = &graph.nodes;
+        let order = order(nodes)?;
+        check_one_value(nodes, &order)?;
+        let mut visits = vec![0; nodes.len()];
         visits[0] = 1;
-        spread(&graph.nodes, &order, &mut visits);
-        let mut steps_at = vec![steps(&graph.nodes, &visits)];
-        let classes = classes(&graph.nodes);
+        spread(nodes, &order, &mut visits);
+        let mut steps_at = vec![steps(nodes, &visits)];
+        let mut texts_at = Vec::new();
+        let classes = classes(nodes);
         while steps_at.len() <= DEPTH_MAX && steps_at.last() < Some(&STEPS_ENDLESS) {
             let mut below = vec![0_u64; visits.len()];
             let mut worst = 0;
+            let mut texts = Texts { name: weigh(nodes, &visits, |node| node.name_steps), ..Texts::default() };
             for class in &classes {
-                let mut of_class = step_down(&graph.nodes, &visits, class);
-                spread(&graph.nodes, &order, &mut of_class);
-                worst = worst.max(steps(&graph.nodes, &of_class));
+                let mut of_class = step_down(nodes, &visits, class);
+                spread(nodes, &order, &mut of_class);
+                worst = worst.max(steps(nodes, &of_class));
+                texts.set(class, weigh(nodes, &of_class, |node| node.text_steps));
                 below.iter_mut().zip(&of_class).for_each(|(max, count)| *max = (*max).max(*count));
             }
             steps_at.push(worst);
+            texts_at.push(texts);
             if below == visits || worst == 0 {
                 break;
             }
             visits = below;
         }
-        Ok(Cost { steps_at: steps_at.into() })
+        if texts_at.iter().all(Texts::is_free) {
+            texts_at.clear();
+        }
+        Ok(Cost { steps_at: steps_at.into(), texts_at: texts_at.into() })
     }
 
     /// At most so many steps for a payload with so many values at each depth.
@@ -71,6 +92,53 @@ impl Cost {
         depths.fold(0, |sum: u64, (depth, &values)| {
             sum.saturating_add(self.steps_at[depth.min(last)].saturating_mul(values.into()))
         })
+    }
+
+    /// At most so many steps for the texts in a payload and the names in it.
+    pub(super) fn text_steps(&self, payload: &Value) -> u64 {
+        if self.texts_at.is_empty() { 0 } else { self.text_steps_below(payload, 0) }
+    }
+
+    fn text_steps_below(&self, value: &Value, depth: usize) -> u64 {
+        let texts = &self.texts_at[depth.min(self.texts_at.len() - 1)];
+        let of = |value: &Value, steps: u64| match value {
+            Value::String(text) => steps.saturating_mul(text.len() as u64),
+            Value::Object(_) | Value::Array(_) => self.text_steps_below(value, depth + 1),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        };
+        match value {
+            Value::Object(members) => members.iter().fold(0, |sum: u64, (name, member)| {
+                let steps = texts.properties.get(name.as_str()).unwrap_or(&texts.other_property);
+                let name_steps = texts.name.saturating_mul(name.len() as u64);
+                sum.saturating_add(name_steps).saturating_add(of(member, *steps))
+            }),
+            Value::Array(elements) => elements.iter().enumerate().fold(0, |sum: u64, (index, element)| {
+                let steps = texts.elements.get(index).unwrap_or(&texts.other_element);
+                sum.saturating_add(of(element, *steps))
+            }),
+            _ => 0,
+        }
+    }
+}
+
+impl Texts {
+    /// Classes come in order, so that elements come by index without a hole.
+    fn set(&mut self, class: &Place, steps: u64) {
+        match class {
+            Place::Name => self.name = self.name.saturating_add(steps),
+            Place::Property(name) => drop(self.properties.insert(name.clone(), steps)),
+            Place::OtherProperty | Place::AnyProperty => self.other_property = steps,
+            Place::Element(index) => {
+                debug_assert_eq!(*index, self.elements.len());
+                self.elements.push(steps);
+            }
+            Place::OtherElement | Place::AnyElement => self.other_element = steps,
+        }
+    }
+
+    fn is_free(&self) -> bool {
+        let mut all = self.properties.values().chain(&self.elements);
+        all.all(|&steps| steps == 0) && (self.name, self.other_property, self.other_element) == (0, 0, 0)
     }
 }
 
@@ -132,7 +200,11 @@ fn spread(nodes: &[Node], order: &[usize], visits: &mut Visits) {
 }
 
 fn steps(nodes: &[Node], visits: &Visits) -> u64 {
-    let costs = nodes.iter().zip(visits).map(|(node, &count)| node.steps.saturating_mul(count));
+    weigh(nodes, visits, |node| node.steps)
+}
+
+fn weigh(nodes: &[Node], visits: &Visits, weight: impl Fn(&Node) -> u64) -> u64 {
+    let costs = nodes.iter().zip(visits).map(|(node, &count)| weight(node).saturating_mul(count));
     costs.fold(0, u64::saturating_add)
 }
 
@@ -170,8 +242,9 @@ fn classes(nodes: &[Node]) -> BTreeSet<Place> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pattern::steps_per_byte;
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn cost(schema: Value) -> Result<Cost, FaultKind> {
         Graph::of(&schema).and_then(|graph| Cost::of(&graph)).map_err(|fault| fault.kind())
@@ -220,6 +293,42 @@ mod tests {
         };
         assert!(at(10) >= 1 << 10 && at(10) <= 1 << 13);
         assert!(at(60) > 1 << 39);
+    }
+
+    #[test]
+    fn texts_cost_where_an_expression_reads_them() {
+        let slow = json!({"pattern": "a[ab]{96}[cd]"});
+        let with = |list: Value| {
+            cost(json!({
+                "properties": {"id": slow, "note": {"type": "string"}, "list": list},
+                "patternProperties": {"x": {}},
+            }))
+            .unwrap()
+        };
+        let all = with(json!({"items": slow}));
+        let some = with(json!({"items": [{}, slow], "additionalItems": {"format": "email"}}));
+        let steps = |payload: Value| all.text_steps(&payload);
+        let per_byte = steps_per_byte("a[ab]{96}[cd]");
+        let names = |bytes: u64| 2 * 2 * bytes;
+        assert_eq!(steps(json!({"id": "1234"})), names(2) + 4 * per_byte);
+        assert_eq!(steps(json!({"note": "1234", "other": "1", "n": 5})), names(10));
+        assert_eq!(steps(json!({"list": ["12", "3", 4]})), names(4) + 3 * per_byte);
+        assert_eq!(some.text_steps(&json!({"list": ["1", "2", "3"]})), names(4) + per_byte + 2);
+        assert_eq!(steps(json!({"note": {"id": "1234"}})), names(4));
+    }
+
+    #[test]
+    fn texts_cost_at_every_depth_of_a_recursive_schema() {
+        let cost = cost(json!({
+            "properties": {"next": {"$ref": "#"}, "id": {"pattern": "a"}},
+            "propertyNames": {"pattern": "^[a-z]+$"},
+        }))
+        .unwrap();
+        assert_eq!(
+            cost.text_steps(&json!({"next": {"next": {"next": {"id": "1234567890"}}}})),
+            (12 + 2 + 10) * 2
+        );
+        assert_eq!(cost.text_steps(&json!({})), 0);
     }
 
     #[test]

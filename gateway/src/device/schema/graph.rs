@@ -10,11 +10,15 @@
 //! ```
 
 use super::fault::{FaultKind, SchemaFault};
+use super::pattern::steps_per_byte;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Schema nodes that a schema may have. One of 4 KiB hardly can have more; this bounds the ones of other sizes.
 const NODES_MAX: usize = 1_024;
+
+/// What a format or an encoding costs for each byte of a text; the dearest of them parses the text.
+const TEXT_STEPS: u64 = 2;
 
 /// Where below a value another value is.
 #[derive(Clone, PartialEq, Eq, Debug, PartialOrd, Ord)]
@@ -40,6 +44,10 @@ pub(super) enum Place {
 pub(super) struct Node {
     /// What a visit costs by itself, in steps.
     pub(super) steps: u64,
+    /// What each byte costs if the value is a text, in steps.
+    pub(super) text_steps: u64,
+    /// What each byte of the names of the value's properties costs, in steps.
+    pub(super) name_steps: u64,
     /// How often a visit asks the nodes in `same`.
     pub(super) rounds: u64,
     /// Nodes asked about the same value; references are among them.
@@ -50,15 +58,22 @@ pub(super) struct Node {
 
 /// The nodes that can be reached from the top, which is the first of them.
 #[derive(Debug)]
-pub(super) struct Graph {
+pub(super) struct Graph<'s> {
     pub(super) nodes: Vec<Node>,
+    /// The regular expressions in them.
+    pub(super) patterns: BTreeSet<&'s str>,
 }
 
-impl Graph {
+impl<'s> Graph<'s> {
     /// The graph of a schema that [`make_self_contained`] has passed.
-    pub(super) fn of(schema: &Value) -> Result<Graph, SchemaFault> {
-        let mut builder =
-            Builder { root: schema, numbers: BTreeMap::new(), found: Vec::new(), nodes: Vec::new() };
+    pub(super) fn of(schema: &'s Value) -> Result<Graph<'s>, SchemaFault> {
+        let mut builder = Builder {
+            root: schema,
+            numbers: BTreeMap::new(),
+            found: Vec::new(),
+            nodes: Vec::new(),
+            patterns: BTreeSet::new(),
+        };
         builder.number(schema);
         while let Some(&next) = builder.found.get(builder.nodes.len()) {
             let mut node = Node { steps: 1, rounds: 1, ..Node::default() };
@@ -70,7 +85,7 @@ impl Graph {
                 return Err(SchemaFault::new(FaultKind::TooCostly, "the schema has too many nodes"));
             }
         }
-        Ok(Graph { nodes: builder.nodes })
+        Ok(Graph { nodes: builder.nodes, patterns: builder.patterns })
     }
 }
 
@@ -123,6 +138,7 @@ struct Builder<'s> {
     found: Vec<&'s Value>,
     /// The nodes read so far, by number.
     nodes: Vec<Node>,
+    patterns: BTreeSet<&'s str>,
 }
 
 impl<'s> Builder<'s> {
@@ -146,7 +162,9 @@ impl<'s> Builder<'s> {
                 }
             }
             "patternProperties" => {
-                for (_, schema) in members(value) {
+                for (pattern, schema) in members(value) {
+                    // Once to find those that match, once more to tell the additional properties.
+                    node.name_steps = node.name_steps.saturating_add(2 * self.pattern(pattern));
                     self.below(node, Place::AnyProperty, schema);
                 }
             }
@@ -169,10 +187,23 @@ impl<'s> Builder<'s> {
                 node.rounds = 2;
                 self.below(node, Place::OtherElement, value);
             }
+            "pattern" => {
+                let steps = value.as_str().map_or(0, |pattern| self.pattern(pattern));
+                node.text_steps = node.text_steps.saturating_add(steps);
+            }
+            "format" | "contentEncoding" | "contentMediaType" => {
+                node.text_steps = node.text_steps.saturating_add(TEXT_STEPS);
+            }
             "enum" | "required" | "dependentRequired" => node.steps += size(value) / 4,
             _ => {}
         }
         Ok(())
+    }
+
+    /// Takes the expression down, and says what it costs.
+    fn pattern(&mut self, pattern: &'s str) -> u64 {
+        self.patterns.insert(pattern);
+        steps_per_byte(pattern).min(u64::from(u32::MAX))
     }
 
     fn same(&mut self, node: &mut Node, schemas: impl IntoIterator<Item = &'s Value>) {
@@ -265,8 +296,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn graph(mut schema: Value) -> Result<Graph, FaultKind> {
-        make_self_contained(&mut schema).and_then(|()| Graph::of(&schema)).map_err(|fault| fault.kind())
+    fn graph(mut schema: Value) -> Result<Vec<Node>, FaultKind> {
+        let passed = make_self_contained(&mut schema);
+        passed.and_then(|()| Ok(Graph::of(&schema)?.nodes)).map_err(|fault| fault.kind())
     }
 
     #[test]
@@ -276,7 +308,7 @@ mod tests {
             "properties": {"a": {"items": [{}, true]}},
             "additionalProperties": false,
         }));
-        let nodes = graph.unwrap().nodes;
+        let nodes = graph.unwrap();
         assert_eq!(nodes[0].same.len(), 1);
         let places: Vec<&Place> = nodes[0].below.iter().map(|(place, _)| place).collect();
         assert_eq!(places, [&Place::OtherProperty, &Place::Property("a".into())]);

@@ -176,6 +176,16 @@ fn a_pattern_made_for_backtracking_is_linear() {
 }
 
 #[test]
+fn a_text_that_a_pattern_would_read_too_slowly_is_refused_unread() {
+    let schema = schema(object_with(json!({"pattern": "a[ab]{900}[cd]"})));
+    let with = |bytes: usize| schema.check(format!("{{\"x\": \"{}\"}}", "ab".repeat(bytes / 2)).as_bytes());
+    assert!(!with(1_000).unwrap_err()[0].detail.contains("COSTLY"));
+    assert!(with(10_000).unwrap_err()[0].detail.contains("SCHEMA_TOO_COSTLY"));
+    let elsewhere = format!("{{\"y\": \"{}\"}}", "ab".repeat(100_000));
+    assert!(schema.check(elsewhere.as_bytes()).is_ok(), "a text that no pattern reads");
+}
+
+#[test]
 fn refuses_recursion_that_never_descends() {
     let direct = json!({"type": "object", "$ref": "#"});
     assert_eq!(compile(direct).err(), Some(FaultKind::Recursion));
