@@ -6,6 +6,7 @@ mod echo;
 use std::time::Duration;
 
 use echo::Echo;
+use engine::backlog::Marks;
 use engine::net::fake::{Client, ClientRead, FakeNet, Faults, Kernel};
 use engine::{Close, Core, Limits, Outside, Turn, Wiring};
 
@@ -66,10 +67,24 @@ struct World {
     lossy: bool,
 }
 
+/// Limits as narrow as the seed wants them, so that every budget is used up and every mark is reached.
+fn narrow(kernel: &Kernel) -> Limits {
+    let below = |bound| kernel.below(bound) as usize;
+    let low_bytes = 1 + below(500);
+    Limits {
+        scratch_bytes: 64 + below(2000),
+        marks: Marks { low_bytes, high_bytes: low_bytes + 1 + below(2000) },
+        accepts_per_turn: 1 + below(4),
+        letters_per_turn: 1 + below(8),
+        read_bytes_per_turn: 1 + below(2000),
+        ..Limits::default()
+    }
+}
+
 impl World {
     fn new(seed: u64, cores: usize, lossy: bool) -> World {
         let kernel = Kernel::new(seed, cores, 1);
-        let limits = Limits { scratch_bytes: 64 + kernel.below(2000) as usize, ..Limits::default() };
+        let limits = narrow(&kernel);
         let wiring = Wiring::unslept(cores, 0, 1 + kernel.below(4) as usize);
         let build = |core| wiring.core(core, limits, kernel.net(core), Echo::new(true));
         let cores = (0..cores).map(build).collect();
