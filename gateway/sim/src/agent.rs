@@ -166,7 +166,8 @@ impl Agent {
 
     fn pick_device(&self, scene: &mut Scene<'_>) -> Option<usize> {
         let all = &scene.ledger.identities;
-        let own: Vec<usize> = (0..all.len()).filter(|&identity| all[identity].tenant == self.tenant).collect();
+        let own: Vec<usize> =
+            (0..all.len()).filter(|&identity| all[identity].tenant == self.tenant).collect();
         pick(scene.dice, &own).copied()
     }
 
@@ -188,7 +189,8 @@ impl Agent {
             }
             false => 0,
         };
-        let timeout_ms = if scene.swarm.patient { 2_000 + scene.dice.below(6_000) } else { 60 + scene.dice.below(400) };
+        let timeout_ms =
+            if scene.swarm.patient { 2_000 + scene.dice.below(6_000) } else { 60 + scene.dice.below(400) };
         let given = scene.dice.chance(700);
         let timeout_ms = if given { timeout_ms } else { scene.ledger.limits.timeout_ms_default };
         Request::Command { question: scene.ledger.ask(self.tenant, identity, asked, timeout_ms, bulk), given }
@@ -200,7 +202,10 @@ impl Agent {
         let most = if pipelines { PIPELINE_MAX } else { 1 };
         let free = |line: &AgentLine| {
             let open = line.line.client().client_end() == ClientEnd::Open && line.line.end.is_none();
-            open && line.stream.is_none() && line.excuse.is_none() && line.waiting.len() < most && !line.ends()
+            open && line.stream.is_none()
+                && line.excuse.is_none()
+                && line.waiting.len() < most
+                && !line.ends()
         };
         let at = self.lines.iter().position(free);
         let fresh = scene.dice.chance(200) && !scene.calm;
@@ -262,7 +267,8 @@ impl Agent {
     }
 
     fn half_close(&mut self, scene: &mut Scene<'_>) {
-        let waits = |line: &&mut AgentLine| line.line.is_silent() && line.waiting.len() == 1 && line.stream.is_none();
+        let waits =
+            |line: &&mut AgentLine| line.line.is_silent() && line.waiting.len() == 1 && line.stream.is_none();
         if let Some(line) = self.lines.iter_mut().find(waits) {
             scene.ledger.saw(Seen::AgentHalfClosed);
             line.line.client().half_close();
@@ -306,10 +312,12 @@ impl Agent {
         };
         self.remember(line);
         let now_ms = scene.ledger.now_ms;
-        let late = (line.waiting.is_empty() || !line.line.is_silent()) && now_ms - line.quiet_since_ms > IDLE_MS;
+        let late =
+            (line.waiting.is_empty() || !line.line.is_silent()) && now_ms - line.quiet_since_ms > IDLE_MS;
         let crowded = scene.ledger.limits.unidentified_per_core < 64;
         let injected = client.client_end() != ClientEnd::Open && !self.manners.has(Manner::HalfCloses);
-        let may = line.excuse.is_some() || client.was_cut() || scene.ledger.stopping || late || crowded || injected;
+        let may =
+            line.excuse.is_some() || client.was_cut() || scene.ledger.stopping || late || crowded || injected;
         let ours = client.client_end() != ClientEnd::Open && line.waiting.is_empty();
         let waiting = line.waiting.len();
         scene.ledger.check(may || ours, Oracle::Blame, &self.peer(), || {

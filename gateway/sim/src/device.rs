@@ -111,7 +111,14 @@ pub struct Device {
 
 impl Device {
     /// A device with some of the quirks that exist.
-    pub fn new(actor: usize, identity: usize, quirks: Quirks, is_rival: bool, ledger: &mut Ledger, dice: &mut Dice) -> Self {
+    pub fn new(
+        actor: usize,
+        identity: usize,
+        quirks: Quirks,
+        is_rival: bool,
+        ledger: &mut Ledger,
+        dice: &mut Dice,
+    ) -> Self {
         let (tenant, name) = (ledger.identities[identity].tenant, ledger.identities[identity].name);
         let agent = TENANTS[tenant];
         ledger.identities[identity].actors += 1;
@@ -166,6 +173,19 @@ impl Device {
         }
     }
 
+    /// Whether its key is its own, and may be taken back.
+    pub fn loses_its_key(&self) -> bool {
+        self.quirks.has(Quirk::LosesItsKey)
+    }
+
+    /// Fires a trigger, if it is connected.
+    pub fn fire_now(&mut self, scene: &mut Scene<'_>) {
+        if let Some(mut link) = self.link.take() {
+            self.fire_one(scene, &mut link);
+            self.link = Some(link);
+        }
+    }
+
     /// Whether it is as the world wants it, and nothing is left to say.
     pub fn is_content(&self, ledger: &Ledger) -> bool {
         let alone = self.ghosts.is_empty();
@@ -193,12 +213,13 @@ impl Device {
     }
 
     fn breathe(&self, scene: &mut Scene<'_>, link: &mut Link) {
+        let was_silent = link.line.is_silent();
         let dribbles = self.quirks.has(Quirk::Dribbles) && !scene.calm;
         if dribbles {
             scene.ledger.saw(Seen::Dribble);
         }
         link.line.breathe_out(if dribbles { 1 + scene.dice.below(12) as usize } else { usize::MAX });
-        if link.line.is_silent() {
+        if !was_silent && link.line.is_silent() {
             link.whole_ms = scene.ledger.now_ms;
         }
         let deaf = link.deaf && !scene.calm;
@@ -305,7 +326,8 @@ impl Device {
 
     fn after_the_end(&mut self, scene: &mut Scene<'_>, link: Link) {
         link.prove_all(scene.ledger);
-        self.rest_until_ms = scene.ledger.now_ms + scene.dice.below(if scene.dice.chance(500) { 5 } else { 300 });
+        let rest_ms = if scene.dice.chance(500) { 5 } else { 300 };
+        self.rest_until_ms = scene.ledger.now_ms + scene.dice.below(rest_ms);
         if self.style != Style::Python {
             self.outbox.clear();
         }

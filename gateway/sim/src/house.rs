@@ -43,20 +43,22 @@ impl House {
     /// A house as the swarm wants it.
     pub fn new(swarm: &Swarm, kernel: &Kernel, dice: &mut Dice) -> Self {
         let mut wiring: Wiring<FakeNet, Shard> = Wiring::unslept(swarm.cores, 2, swarm.letters_max);
-        let keys = Arc::new(Keys::parse(&key_file(swarm.tenants, &[]), None).expect("the key file is well-formed"));
+        let keys =
+            Arc::new(Keys::parse(&key_file(swarm.tenants, &[]), None).expect("the key file is well-formed"));
         let serves = Serves { devices: true, agents: true, operator: true };
-        let doors = vec![Door { protocol: Protocol::Mqtt, serves }, Door { protocol: Protocol::Http, serves }];
+        let doors =
+            vec![Door { protocol: Protocol::Mqtt, serves }, Door { protocol: Protocol::Http, serves }];
         let seeds = Seeds { home: (dice.roll(), dice.roll()), epoch: dice.roll() as u32 };
         let facts = Arc::new(facts(swarm.limits.clone(), doors, seeds, swarm.cores, kernel.now()));
-        let core = |core| {
-            wiring.core(core, swarm.engine, kernel.net(core), Shard::new(facts.clone(), keys.clone()))
-        };
+        let core =
+            |core| wiring.core(core, swarm.engine, kernel.net(core), Shard::new(facts.clone(), keys.clone()));
         let cores: Vec<_> = (0..swarm.cores).map(core).collect();
         let journal = JournalLimits {
             events_per_agent_max: swarm.limits.events_kept_per_agent as usize,
             ..JournalLimits::default()
         };
-        let limits = WriterLimits { journal, mails_per_turn_max: swarm.writer_batch, ..WriterLimits::default() };
+        let limits =
+            WriterLimits { journal, mails_per_turn_max: swarm.writer_batch, ..WriterLimits::default() };
         Self {
             stopped: vec![false; cores.len()],
             cores,
@@ -91,7 +93,8 @@ impl House {
 
     /// The keys that devices have of their own are taken back.
     pub fn revoke(&mut self, tenants: usize, revoked: &[String]) {
-        let keys = Keys::parse(&key_file(tenants, revoked), Some(&self.keys)).expect("the key file is well-formed");
+        let keys =
+            Keys::parse(&key_file(tenants, revoked), Some(&self.keys)).expect("the key file is well-formed");
         self.keys = Arc::new(keys);
         for core in 0..self.cores.len() {
             self.outside.post(core, Mail::Keys(self.keys.clone()));
@@ -119,7 +122,9 @@ pub fn own_secret(tenant: &str, device: &str) -> String {
 fn key_file(tenants: usize, revoked: &[String]) -> String {
     let mut file = String::new();
     let mut key = |secret: &str, agent: &str, operations: &str| {
-        let hash = Sha256::digest(secret.as_bytes()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let hash = Sha256::digest(secret.as_bytes())
+            .iter()
+            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         let revoked = revoked.iter().any(|other| other == secret);
         write!(
             file,

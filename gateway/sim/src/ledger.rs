@@ -48,6 +48,8 @@ pub struct Ledger {
     held: Vec<usize>,
     /// Every command that was asked for.
     pub questions: Vec<Question>,
+    /// Every delivery of a command, in order.
+    pub delivered: Vec<usize>,
     /// Every trigger that was fired.
     pub triggers: Vec<Fired>,
     /// Each tenant's events, as the store has them.
@@ -81,6 +83,7 @@ impl Ledger {
             links: Vec::new(),
             held: Vec::new(),
             questions: Vec::new(),
+            delivered: Vec::new(),
             triggers: Vec::new(),
             journals: (0..swarm.tenants).map(|_| Journal::default()).collect(),
             overheard: Vec::new(),
@@ -104,7 +107,13 @@ impl Ledger {
     }
 
     /// Fails unless `holds`; `message` is made only then.
-    pub fn check(&mut self, holds: bool, oracle: Oracle, peer: &dyn Display, message: impl FnOnce() -> String) {
+    pub fn check(
+        &mut self,
+        holds: bool,
+        oracle: Oracle,
+        peer: &dyn Display,
+        message: impl FnOnce() -> String,
+    ) {
         if !holds {
             self.fail(oracle, peer, message());
         }

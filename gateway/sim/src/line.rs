@@ -31,7 +31,14 @@ pub struct Line {
 impl Line {
     /// A line over a fresh connection.
     pub fn new(client: Client) -> Self {
-        Self { client: Rc::new(client), mouth: Vec::new(), spoken: 0, ear: Vec::new(), end: None, said_bytes: 0 }
+        Self {
+            client: Rc::new(client),
+            mouth: Vec::new(),
+            spoken: 0,
+            ear: Vec::new(),
+            end: None,
+            said_bytes: 0,
+        }
     }
 
     /// The socket, to look at its ends.

@@ -154,9 +154,17 @@ impl<T: Numbered> Subset<T> {
         Self(self.0 | 1 << one.number(), PhantomData)
     }
 
+    /// Without one.
+    #[must_use]
+    pub fn without(self, one: T) -> Self {
+        Self(self.0 & !(1 << one.number()), PhantomData)
+    }
+
     /// Each with the same chance.
     pub fn draw(dice: &mut Dice, per_mille: u16) -> Self {
-        T::ALL.iter().fold(Self::NONE, |some, &one| if dice.chance(per_mille) { some.with(one) } else { some })
+        T::ALL
+            .iter()
+            .fold(Self::NONE, |some, &one| if dice.chance(per_mille) { some.with(one) } else { some })
     }
 
     /// At most `most` of these.

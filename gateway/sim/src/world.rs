@@ -75,7 +75,11 @@ impl World {
         self.calm();
         self.kernel.note(self.ledger.questions.len() as u64);
         self.kernel.note(self.ledger.triggers.len() as u64);
-        Outcome { failure: self.ledger.failure.clone(), hash: self.kernel.hash(), seen: self.ledger.seen.clone() }
+        Outcome {
+            failure: self.ledger.failure.clone(),
+            hash: self.kernel.hash(),
+            seen: self.ledger.seen.clone(),
+        }
     }
 
     /// How far it has come: steps and milliseconds.
@@ -139,10 +143,10 @@ impl World {
     /// The writer's turn, and a look at what it has kept.
     fn turn_writer(&mut self) {
         self.house.turn_writer(&self.kernel);
-        for tenant in 0..self.swarm.tenants {
+        for (tenant, name) in TENANTS.iter().enumerate().take(self.swarm.tenants) {
             let last = self.ledger.journals[tenant].last();
-            if self.house.writer.journal().last(TENANTS[tenant]) > last {
-                let batch = self.house.writer.journal().read(TENANTS[tenant], last, usize::MAX, usize::MAX);
+            if self.house.writer.journal().last(name) > last {
+                let batch = self.house.writer.journal().read(name, last, usize::MAX, usize::MAX);
                 for event in batch.events {
                     self.ledger.judge_event(tenant, event);
                 }

@@ -9,7 +9,7 @@ use crate::device::Scene;
 use crate::failure::Oracle;
 use crate::ledger::{Excuse, TENANTS};
 use crate::oracles::{Answer, Shown};
-use codec::json::{Raw, members};
+use codec::json::members;
 use serde_json::Value;
 
 /// The head of an answer.
@@ -43,7 +43,11 @@ impl Agent {
     fn answered(&mut self, scene: &mut Scene<'_>, line: &mut AgentLine, head: &Head, body: &[u8]) {
         let peer = self.peer();
         let Some(asking) = line.waiting.pop_front() else {
-            return scene.ledger.fail(Oracle::OneAnswer, peer, format!("an answer {} to nothing", head.status));
+            return scene.ledger.fail(
+                Oracle::OneAnswer,
+                peer,
+                format!("an answer {} to nothing", head.status),
+            );
         };
         if head.last && !head.endless {
             line.excuse = Some(Excuse::ToldSo);
@@ -56,7 +60,13 @@ impl Agent {
         self.judge(scene, &asking.request, asking.since, head, body);
     }
 
-    fn stream_began(&mut self, scene: &mut Scene<'_>, line: &mut AgentLine, status: u16, reading: super::Reading) {
+    fn stream_began(
+        &mut self,
+        scene: &mut Scene<'_>,
+        line: &mut AgentLine,
+        status: u16,
+        reading: super::Reading,
+    ) {
         let most = scene.ledger.limits.event_streams_per_agent as usize;
         match status {
             200 => line.stream = Some(Stream::new(reading)),
@@ -65,7 +75,11 @@ impl Agent {
                 self.cursor = reading.next.filter(|_| reading.cursor.is_some()).map(|_| reading.clone());
             }
             503 if scene.ledger.stopping => {}
-            _ => scene.ledger.fail(Oracle::OneAnswer, self.peer(), format!("a stream was answered with {status}")),
+            _ => scene.ledger.fail(
+                Oracle::OneAnswer,
+                self.peer(),
+                format!("a stream was answered with {status}"),
+            ),
         }
     }
 
@@ -90,12 +104,17 @@ impl Agent {
         };
         if !expected.contains(&status) {
             let body = String::from_utf8_lossy(body);
-            return ledger.fail(Oracle::OneAnswer, peer, format!("{request:?} was answered with {status}: {body}"));
+            return ledger.fail(
+                Oracle::OneAnswer,
+                peer,
+                format!("{request:?} was answered with {status}: {body}"),
+            );
         }
         match request {
             Request::Devices => self.judge_list(scene, since, body),
             Request::Device(identity) => {
-                let shown = (status == 200).then(|| serde_json::from_slice(body).ok().map(|json: Value| shown(&json)));
+                let shown = (status == 200)
+                    .then(|| serde_json::from_slice(body).ok().map(|json: Value| shown(&json)));
                 ledger.judge_device(*identity, since, shown.flatten().as_ref(), &peer);
             }
             Request::Tools { known } => {
@@ -103,7 +122,9 @@ impl Agent {
                     return ledger.saw(Seen::NotModified);
                 }
                 let same = known.is_some() && *known == head.etag;
-                ledger.check(!same, Oracle::Presence, &peer, || "a list with the known tag was sent again".into());
+                ledger.check(!same, Oracle::Presence, &peer, || {
+                    "a list with the known tag was sent again".into()
+                });
                 self.etag = head.etag.clone();
                 self.judge_tool_list(scene, since, body);
             }
@@ -140,7 +161,8 @@ impl Agent {
         scene.ledger.judge_tools(self.tenant, since, &names, &self.peer());
         let said = String::from_utf8_lossy(body);
         let foreign = TENANTS.iter().find(|&&other| {
-            other != TENANTS[self.tenant] && (said.contains(&format!("Echo of {other}")) || said.contains(&format!("Set of {other}")))
+            other != TENANTS[self.tenant]
+                && (said.contains(&format!("Echo of {other}")) || said.contains(&format!("Set of {other}")))
         });
         scene.ledger.check(foreign.is_none(), Oracle::Isolation, &self.peer(), || {
             format!("tools of {foreign:?} are shown")
@@ -181,9 +203,6 @@ fn collect_names(json: &Value, names: &mut Vec<String>) {
 fn read_command(body: &[u8], status: u16) -> Answer<'_> {
     let fields = members(body, ["commandId", "data", "code", "outcome", "detail"]).unwrap_or_default();
     let [id, data, code, outcome, detail] = fields;
-    let text = |raw: Option<Raw<'_>>| raw.and_then(|raw| std::str::from_utf8(raw.as_bytes()).ok()).map(str::len);
-    let plain = |raw: Option<Raw<'static>>| raw.and_then(|raw| raw.plain_str());
-    let _ = (text, plain);
     Answer {
         status,
         code: code.and_then(|raw| raw.plain_str()).unwrap_or_default(),

@@ -62,18 +62,25 @@ impl Agent {
         let own = format!("/v1/agents/{}", TENANTS[self.tenant]);
         let (method, path, fields, body) = match request {
             Request::Devices => ("GET", format!("{own}/devices"), String::new(), None),
-            Request::Device(identity) => {
-                ("GET", format!("{own}/devices/{}", scene.ledger.identities[*identity].name), String::new(), None)
-            }
+            Request::Device(identity) => (
+                "GET",
+                format!("{own}/devices/{}", scene.ledger.identities[*identity].name),
+                String::new(),
+                None,
+            ),
             Request::Tools { known } => {
                 let known = known.as_ref().map_or(String::new(), |tag| format!("If-None-Match: {tag}\r\n"));
                 ("GET", format!("{own}/tools"), known, None)
             }
-            Request::Command { question, given } => {
-                ("POST", scene.ledger.path(*question), String::new(), Some(self.command_body(scene, *question, *given)))
-            }
+            Request::Command { question, given } => (
+                "POST",
+                scene.ledger.path(*question),
+                String::new(),
+                Some(self.command_body(scene, *question, *given)),
+            ),
             Request::Events(reading) => {
-                let cursor = reading.cursor.as_ref().map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
+                let cursor =
+                    reading.cursor.as_ref().map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
                 ("GET", format!("{own}/events"), cursor, None)
             }
             Request::Foreign(agent) => ("GET", format!("/v1/agents/{agent}/devices"), String::new(), None),
@@ -91,7 +98,8 @@ impl Agent {
             Request::Metrics => "operator".into(),
             _ => format!("agent-{}", TENANTS[self.tenant]),
         };
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {key}\r\n{fields}");
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {key}\r\n{fields}");
         scene.ledger.say(|| format!("{} asks {method} {path} {body:?}", self.peer()));
         let chunks = self.manners.has(Manner::Chunks) && body.is_some();
         if chunks {
@@ -108,7 +116,10 @@ impl Agent {
         let (command, payload) = (question.command, &question.payload);
         match given {
             true => {
-                format!(r#"{{"payload": {payload} ,"command":"{command}","timeoutMs":{}}}"#, question.timeout_ms)
+                format!(
+                    r#"{{"payload": {payload} ,"command":"{command}","timeoutMs":{}}}"#,
+                    question.timeout_ms
+                )
             }
             false => format!(r#"{{"command":"{command}","payload":{payload}}}"#),
         }

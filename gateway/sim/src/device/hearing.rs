@@ -44,7 +44,9 @@ impl Device {
         if link.stage == Stage::Greeted {
             return match packet {
                 Packet::ConnAck(connack) => self.heard_connack(scene, link, connack),
-                _ => scene.ledger.fail(Oracle::Wire, self.peer_on(link), format!("{packet:?} before CONNACK")),
+                _ => {
+                    scene.ledger.fail(Oracle::Wire, self.peer_on(link), format!("{packet:?} before CONNACK"))
+                }
             };
         }
         match packet {
@@ -81,7 +83,9 @@ impl Device {
         }
         let revoked = scene.ledger.identities[self.identity].revoked;
         let may = !claims || revoked || scene.ledger.stopping;
-        scene.ledger.check(may, Oracle::Blame, &peer, || format!("a true claim was refused: {:?}", connack.code));
+        scene
+            .ledger
+            .check(may, Oracle::Blame, &peer, || format!("a true claim was refused: {:?}", connack.code));
         if !claims {
             let foreign = self.quirks.has(Quirk::ForeignIdFirst);
             scene.ledger.saw(if foreign { Seen::ForeignClientId } else { Seen::WrongKey });
@@ -93,7 +97,11 @@ impl Device {
     fn heard_puback(&mut self, scene: &mut Scene<'_>, link: &mut Link, packet: u16) {
         let peer = self.peer_on(link);
         let Some(owed) = link.owed.pop_front().filter(|owed| owed.packet == packet) else {
-            return scene.ledger.fail(Oracle::Wire, peer, format!("PUBACK {packet} is not the next in order"));
+            return scene.ledger.fail(
+                Oracle::Wire,
+                peer,
+                format!("PUBACK {packet} is not the next in order"),
+            );
         };
         link.answered(owed.said);
         self.outbox.retain(|old| old.packet != packet);
@@ -129,7 +137,8 @@ impl Device {
 
     fn heard_suback(&mut self, scene: &mut Scene<'_>, link: &mut Link, packet: u16, granted: bool) {
         let peer = self.peer_on(link);
-        let Some((_, place, command)) = link.subscribes.pop_front().filter(|subscribe| subscribe.0 == packet) else {
+        let Some((_, place, command)) = link.subscribes.pop_front().filter(|subscribe| subscribe.0 == packet)
+        else {
             return scene.ledger.fail(Oracle::Wire, peer, format!("SUBACK {packet} answers nothing"));
         };
         scene.ledger.check(granted, Oracle::Wire, &peer, || "a device's own topic was not granted".into());
@@ -184,9 +193,13 @@ impl Device {
             scene.ledger.judge_in_flight(link, packet, publish.dup, &self.peer_on(link));
             link.in_flight.push(packet);
         }
-        let Some((question, id)) =
-            scene.ledger.judge_command(self.identity, link.id, publish.payload, publish.dup, &self.peer_on(link))
-        else {
+        let Some((question, id)) = scene.ledger.judge_command(
+            self.identity,
+            link.id,
+            publish.payload,
+            publish.dup,
+            &self.peer_on(link),
+        ) else {
             return;
         };
         scene.ledger.overheard.push((self.identity, id.clone()));
@@ -202,7 +215,8 @@ impl Device {
         let place = link.held.len() - 1;
         let never = self.quirks.has(Quirk::NeverAnswers) && !scene.calm;
         let late = self.quirks.has(Quirk::AnswersLate) && !scene.calm;
-        let acknowledges = self.style == Style::Python && scene.dice.chance(700) || (never && scene.dice.chance(700));
+        let acknowledges =
+            self.style == Style::Python && scene.dice.chance(700) || (never && scene.dice.chance(700));
         if acknowledges && let Some(packet) = link.held[place].packet.take() {
             self.acknowledge(link, packet);
         }
@@ -218,16 +232,18 @@ impl Device {
 
     fn heard_trigger_ack(&mut self, scene: &mut Scene<'_>, link: &Link, payload: &[u8]) {
         let peer = self.peer_on(link);
-        let read = members(payload, ["triggerId", "received"]).ok().and_then(|[id, received]| {
-            Some((id?.plain_str()?, received.as_ref().and_then(Raw::as_bool)?))
-        });
+        let read = members(payload, ["triggerId", "received"])
+            .ok()
+            .and_then(|[id, received]| Some((id?.plain_str()?, received.as_ref().and_then(Raw::as_bool)?)));
         let Some((id, received)) = read else {
             return scene.ledger.fail(Oracle::Wire, peer, "an unreadable trigger_ack");
         };
         let tenant = scene.ledger.identities[self.identity].tenant;
         let Some(n) = scene.ledger.trigger_of_id(tenant, id) else {
             let known = !received;
-            return scene.ledger.check(known, Oracle::Kept, &peer, || format!("received, and not in the journal: {id}"));
+            return scene
+                .ledger
+                .check(known, Oracle::Kept, &peer, || format!("received, and not in the journal: {id}"));
         };
         let owed = link.owed.iter().any(|owed| owed.what == Said::Trigger(n));
         scene.ledger.check(!owed, Oracle::Wire, &peer, || format!("trigger_ack for {n} before its PUBACK"));
@@ -258,19 +274,19 @@ impl Device {
         let too_seldom = link.beaten && silent_ms * 3 > scene.ledger.limits.heartbeat_offline_ms;
         let too_late = !live && gone_ms - link.opened_ms > 8_000;
         let crowded = !live && scene.ledger.limits.unidentified_per_core < 64;
-        let facts = &scene.ledger.links[link.id];
-        match facts.excuse {
+        let excuse = scene.ledger.links[link.id].excuse;
+        match excuse {
             Some(Excuse::Deaf) => scene.ledger.saw(Seen::Stalled),
             Some(Excuse::Silent) if link.beaten => scene.ledger.saw(Seen::HeartbeatOver),
             Some(Excuse::Silent) if live => scene.ledger.saw(Seen::KeepAliveOver),
             Some(Excuse::Revoked) => scene.ledger.saw(Seen::Revoked),
             _ => {}
         }
-        if crowded && facts.excuse.is_none() {
+        if crowded && excuse.is_none() {
             scene.ledger.saw(Seen::StrangerEvicted);
         }
-        let facts = &scene.ledger.links[link.id];
-        let may = facts.excuse.is_some() || facts.rivalled || scene.ledger.stopping || too_silent || too_seldom;
+        let rivalled = scene.ledger.links[link.id].rivalled;
+        let may = excuse.is_some() || rivalled || scene.ledger.stopping || too_silent || too_seldom;
         let peer = self.peer_on(link);
         scene.ledger.check(may || too_late || crowded, Oracle::Blame, &peer, || {
             format!("{end}, though it did nothing wrong (silent for {silent_ms} ms)")

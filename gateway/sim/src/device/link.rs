@@ -175,7 +175,8 @@ impl Link {
     pub fn is_settled(&self, ledger: &Ledger) -> bool {
         let facts = &ledger.links[self.id];
         let able = facts.described.is_some_and(|(_, what)| what.has_echo()) && facts.listens.is_some();
-        let quiet = self.line.is_silent() && !self.waits() && self.todo.is_empty() && self.describing.is_empty();
+        let quiet =
+            self.line.is_silent() && !self.waits() && self.todo.is_empty() && self.describing.is_empty();
         self.stage == Stage::Live && able && quiet
     }
 

@@ -9,12 +9,13 @@ use crate::ledger::{Describes, Excuse};
 use crate::line::Line;
 use crate::swarm::{Quirk, pick};
 use codec::mqtt::{
-    Connect, PacketId, PublishHead, QoS, Will, encode_disconnect, encode_pingreq, encode_puback, encode_publish,
-    encode_subscribe,
+    Connect, PacketId, PublishHead, QoS, Will, encode_disconnect, encode_pingreq, encode_puback,
+    encode_publish, encode_subscribe,
 };
 
 /// What a device subscribes to; `pong` is the MicroPython client's alone.
-pub const TOPICS: [&str; 6] = ["command", "connected", "trigger_ack", "trigger_result", "error", "pong"];
+pub(super) const TOPICS: [&str; 6] =
+    ["command", "connected", "trigger_ack", "trigger_result", "error", "pong"];
 const FITS: &str = "a script's packets are small";
 /// A device with few packet identifiers has so many.
 const FEW_PACKETS: u16 = 8;
@@ -26,13 +27,17 @@ impl Device {
         self.attempts += 1;
         let first_tries = !scene.calm && self.attempts % 3 == 1;
         let silent = first_tries && self.quirks.has(Quirk::NeverGreets);
-        let lies = first_tries && (self.quirks.has(Quirk::WrongKeyFirst) || self.quirks.has(Quirk::ForeignIdFirst));
-        let claims = !silent && !lies && !scene.ledger.identities[self.identity].revoked;
+        let lies =
+            first_tries && (self.quirks.has(Quirk::WrongKeyFirst) || self.quirks.has(Quirk::ForeignIdFirst));
+        let claims = !silent && !lies;
         let line = Line::new(scene.kernel.connect(0));
         let (clean, now_ms) = (self.style != Style::Python, scene.ledger.now_ms);
         let id = scene.ledger.open_link(self.identity, self.actor, line.client().clone(), clean, claims);
         if !claims {
             scene.ledger.excuse(id, if silent { Excuse::Silent } else { Excuse::Unknown });
+        }
+        if scene.ledger.identities[self.identity].revoked {
+            scene.ledger.excuse(id, Excuse::Revoked);
         }
         let mut link = Link::new(id, self.attempts, line, clean, now_ms);
         link.mute = silent;
@@ -81,7 +86,8 @@ impl Device {
         let username = format!("{}:{}", self.agent, self.name);
         let will = format!("{}status", self.prefix);
         let secret = if wrong_key { "wrong" } else { self.secret.as_str() };
-        let will = Will { topic: &will, payload: b"{\"status\":\"offline\"}", qos: QoS::AtLeastOnce, retain: true };
+        let will =
+            Will { topic: &will, payload: b"{\"status\":\"offline\"}", qos: QoS::AtLeastOnce, retain: true };
         let connect = Connect {
             client_id: &client_id,
             clean_session: link.clean,
@@ -140,7 +146,8 @@ impl Device {
     fn subscribe(&mut self, link: &mut Link, to: usize, from: usize) {
         let packet = self.free_packet(link);
         let qos = if self.style == Style::Pico { QoS::AtMostOnce } else { QoS::AtLeastOnce };
-        let topics: Vec<String> = TOPICS[from..to].iter().map(|topic| format!("{}{topic}", self.prefix)).collect();
+        let topics: Vec<String> =
+            TOPICS[from..to].iter().map(|topic| format!("{}{topic}", self.prefix)).collect();
         let filters: Vec<(&str, QoS)> = topics.iter().map(|topic| (topic.as_str(), qos)).collect();
         let id = PacketId::new(packet).expect("not zero");
         let place = link.say(|out| encode_subscribe(out, id, &filters).expect(FITS));
@@ -163,7 +170,13 @@ impl Device {
     }
 
     /// The second status.
-    pub(super) fn describe(&mut self, scene: &mut Scene<'_>, link: &mut Link, what: Describes, wrong_key: bool) {
+    pub(super) fn describe(
+        &mut self,
+        scene: &mut Scene<'_>,
+        link: &mut Link,
+        what: Describes,
+        wrong_key: bool,
+    ) {
         let secret = if wrong_key { "another" } else { self.secret.as_str() };
         let (agent, commands) = (self.agent, commands(self.agent, what));
         let payload =
@@ -192,8 +205,12 @@ impl Device {
 
     /// What the connection before left unacknowledged.
     fn resend(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
-        let old: Vec<Unacked> =
-            self.outbox.iter().filter(|old| !link.owed.iter().any(|owed| owed.packet == old.packet)).cloned().collect();
+        let old: Vec<Unacked> = self
+            .outbox
+            .iter()
+            .filter(|old| !link.owed.iter().any(|owed| owed.packet == old.packet))
+            .cloned()
+            .collect();
         for Unacked { packet, suffix, payload, what, retain } in old {
             let what = match what {
                 Said::Trigger(n) => {
@@ -245,7 +262,8 @@ impl Device {
             retain,
             id: packet.and_then(|(packet, _)| PacketId::new(packet)),
         };
-        let said = link.say(|out| encode_publish(out, head, &[&self.prefix, suffix], &[payload]).expect(FITS));
+        let said =
+            link.say(|out| encode_publish(out, head, &[&self.prefix, suffix], &[payload]).expect(FITS));
         if let Some((packet, _)) = packet {
             link.owed.push_back(Owed { packet, said, what });
         }
@@ -260,7 +278,8 @@ impl Device {
                 || link.owed.iter().any(|owed| owed.packet == packet)
                 || link.subscribes.iter().any(|subscribe| subscribe.0 == packet);
             let all_used = self.outbox.len() + link.subscribes.len() >= usize::from(FEW_PACKETS);
-            self.next_packet = if few && packet >= FEW_PACKETS && !all_used { 1 } else { packet % u16::MAX + 1 };
+            self.next_packet =
+                if few && packet >= FEW_PACKETS && !all_used { 1 } else { packet % u16::MAX + 1 };
             if !used {
                 return packet;
             }
@@ -313,7 +332,8 @@ impl Device {
 
     /// Something in time, whatever it is.
     pub(super) fn keep_alive(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
-        let mut every_ms = if self.keep_alive_s == 0 { u64::MAX } else { u64::from(self.keep_alive_s) * 1000 / 3 };
+        let mut every_ms =
+            if self.keep_alive_s == 0 { u64::MAX } else { u64::from(self.keep_alive_s) * 1000 / 3 };
         if link.beaten {
             every_ms = every_ms.min(scene.ledger.limits.heartbeat_late_ms / 3);
         }
@@ -364,23 +384,25 @@ impl Device {
             self.forge(scene, link, &held);
         }
         let success = scene.calm || !(self.quirks.has(Quirk::AnswersErrors) && scene.dice.chance(500));
-        let copy = self.reply(scene, link, &held, success);
+        self.reply(scene, link, &held, success);
         if !scene.calm && self.quirks.has(Quirk::AnswersTwice) {
             scene.ledger.saw(Seen::AnsweredTwice);
-            self.reply(scene, link, &held, scene.dice.chance(500));
+            let success = scene.dice.chance(500);
+            self.reply(scene, link, &held, success);
         }
         if !success {
             scene.ledger.saw(Seen::AnsweredError);
         }
-        let _ = copy;
         match held.packet {
-            Some(packet) if self.style == Style::Micro => link.acknowledge_after.push((held.question, packet)),
+            Some(packet) if self.style == Style::Micro => {
+                link.acknowledge_after.push((held.question, packet))
+            }
             Some(packet) => self.acknowledge(link, packet),
             None => {}
         }
     }
 
-    fn reply(&mut self, scene: &mut Scene<'_>, link: &mut Link, held: &Held, success: bool) -> usize {
+    fn reply(&mut self, scene: &mut Scene<'_>, link: &mut Link, held: &Held, success: bool) {
         let text = scene.ledger.reply(held.question, link.id, success);
         let copy = scene.ledger.questions[held.question].replies.last().map_or(0, |reply| reply.copy);
         let id = &held.id;
@@ -389,7 +411,6 @@ impl Device {
             false => format!(r#"{{"error":"{text}","success":false,"commandId":"{id}"}}"#),
         };
         self.publish(scene, link, "response", payload.into_bytes(), Said::Reply(held.question, copy), false);
-        copy
     }
 
     /// An answer with one digit of the id's random part changed, as somebody would who guesses.
@@ -421,9 +442,11 @@ impl Device {
             return;
         }
         scene.ledger.saw(Seen::AnsweredNonsense);
-        let payload: &[u8] =
-            pick(scene.dice, &[&b"not json"[..], b"[]", b"{\"success\":true}", b"{\"commandId\":\"c-0\"}", b""])
-                .expect("a list");
+        let payload: &[u8] = pick(
+            scene.dice,
+            &[&b"not json"[..], b"[]", b"{\"success\":true}", b"{\"commandId\":\"c-0\"}", b""],
+        )
+        .expect("a list");
         self.publish(scene, link, "response", payload.to_vec(), Said::Noise, false);
     }
 
@@ -441,9 +464,11 @@ impl Device {
         }
         scene.ledger.saw(Seen::Junk);
         scene.ledger.excuse(link.id, Excuse::Misspoke);
-        let junk: &[u8] =
-            pick(scene.dice, &[&b"\x00\x00"[..], b"GET / HTTP/1.1\r\n\r\n", b"\xf0\x00", b"\x30\xff\xff\xff\xff\xff"])
-                .expect("a list");
+        let junk: &[u8] = pick(
+            scene.dice,
+            &[&b"\x00\x00"[..], b"GET / HTTP/1.1\r\n\r\n", b"\xf0\x00", b"\x30\xff\xff\xff\xff\xff"],
+        )
+        .expect("a list");
         link.line.say(|out| out.extend_from_slice(junk));
         link.mute = true;
     }

@@ -122,7 +122,14 @@ impl LinkFacts {
 
 impl Ledger {
     /// A device opens a connection.
-    pub fn open_link(&mut self, identity: usize, actor: usize, client: Rc<Client>, clean: bool, claims: bool) -> usize {
+    pub fn open_link(
+        &mut self,
+        identity: usize,
+        actor: usize,
+        client: Rc<Client>,
+        clean: bool,
+        claims: bool,
+    ) -> usize {
         let link = self.links.len();
         let rivals: Vec<usize> = if claims { self.identities[identity].possible.clone() } else { Vec::new() };
         for &rival in &rivals {
@@ -197,7 +204,8 @@ impl Ledger {
         let &[link] = self.identities[identity].possible.as_slice() else { return None };
         let facts = &self.links[link];
         let accepted = facts.accepted.is_some_and(|step| step < since);
-        let untouched = self.identities[identity].changed_step < since && facts.excuse.is_none() && facts.is_intact();
+        let untouched =
+            self.identities[identity].changed_step < since && facts.excuse.is_none() && facts.is_intact();
         (accepted && untouched && !self.stopping).then_some(link)
     }
 
@@ -210,7 +218,8 @@ impl Ledger {
     /// Whether the order of a device's log-ins is certain now, and has been since `disorder` was read.
     pub fn is_orderly(&self, identity: usize, disorder: u32) -> bool {
         let Identity { possible, disorder: now, .. } = &self.identities[identity];
-        let unsettled = possible.len() > 1 && possible.iter().any(|&link| self.links[link].accepted.is_none());
+        let unsettled =
+            possible.len() > 1 && possible.iter().any(|&link| self.links[link].accepted.is_none());
         *now == disorder && !unsettled
     }
 

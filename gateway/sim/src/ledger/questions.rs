@@ -69,13 +69,30 @@ pub struct Reply {
     pub read_ms: Option<u64>,
 }
 
+impl Question {
+    /// Makes it one that every described device has a command for.
+    pub fn make_plain(&mut self, n: usize) {
+        self.command = "echo";
+        self.payload = format!(r#"{{"q":{n}}}"#);
+    }
+}
+
 impl Ledger {
     /// An agent asks. Gives the number of the question.
-    pub fn ask(&mut self, tenant: usize, identity: Option<usize>, asked: Asked, timeout_ms: u64, bulk: usize) -> usize {
+    pub fn ask(
+        &mut self,
+        tenant: usize,
+        identity: Option<usize>,
+        asked: Asked,
+        timeout_ms: u64,
+        bulk: usize,
+    ) -> usize {
         let n = self.questions.len();
         let bulk = "x".repeat(bulk);
         let (command, payload) = match asked {
-            Asked::Well | Asked::UnknownDevice if n % 3 == 0 => ("set", format!(r#"{{"q": {n}, "value":1.50e1}}"#)),
+            Asked::Well | Asked::UnknownDevice if n.is_multiple_of(3) => {
+                ("set", format!(r#"{{"q": {n}, "value":1.50e1}}"#))
+            }
             Asked::Well | Asked::UnknownDevice => ("echo", format!(r#"{{"q":{n},"pad":"{bulk}"}}"#)),
             Asked::UnknownCommand => ("nope", format!(r#"{{"q":{n}}}"#)),
             Asked::BadArguments => ("set", format!(r#"{{"q":{n},"value":"high"}}"#)),
@@ -112,7 +129,8 @@ impl Ledger {
     /// The gateway has acknowledged a reply.
     pub fn reply_read(&mut self, n: usize, link: usize, copy: usize) {
         let now_ms = self.now_ms;
-        let reply = self.questions[n].replies.iter_mut().find(|reply| reply.link == link && reply.copy == copy);
+        let reply =
+            self.questions[n].replies.iter_mut().find(|reply| reply.link == link && reply.copy == copy);
         if let Some(reply) = reply {
             reply.read_ms.get_or_insert(now_ms);
         }

@@ -75,7 +75,14 @@ impl Journal {
 
 impl Ledger {
     /// A device fires a trigger. Gives its number.
-    pub fn fire(&mut self, identity: usize, actor: usize, allowed: bool, gives_id: bool, bulk: usize) -> usize {
+    pub fn fire(
+        &mut self,
+        identity: usize,
+        actor: usize,
+        allowed: bool,
+        gives_id: bool,
+        bulk: usize,
+    ) -> usize {
         let n = self.triggers.len();
         let who = self.who(identity);
         let bulk = "y".repeat(bulk);
@@ -98,7 +105,8 @@ impl Ledger {
     /// A trigger is sent on a link, at QoS 1 and with its old packet identifier when it was sent before.
     pub fn try_trigger(&mut self, n: usize, link: usize, attempt: u32) {
         let identity = self.triggers[n].identity;
-        let orderly = self.is_orderly(identity, self.triggers[n].disorder) && self.identities[identity].actors == 1;
+        let orderly =
+            self.is_orderly(identity, self.triggers[n].disorder) && self.identities[identity].actors == 1;
         let fired = &mut self.triggers[n];
         if let Some(last) = fired.tried.last() {
             // It is known as a repeat when it came on the connection before; whether the first attempt of all came does

@@ -45,10 +45,16 @@ impl Ledger {
             (503, "device-offline") => self.judge_offline(n, answer.outcome, peer),
             (503, "shutting-down") => {
                 self.saw(Seen::ShuttingDown);
-                self.check(self.stopping, Oracle::RightAnswer, peer, || format!("q{n}: nobody asked for a stop"));
+                self.check(self.stopping, Oracle::RightAnswer, peer, || {
+                    format!("q{n}: nobody asked for a stop")
+                });
             }
             (504, "device-timeout") => self.judge_timeout(n, answer.outcome, peer),
-            _ => self.fail(Oracle::OneAnswer, peer, format!("q{n} got an answer that no command has: {answer:?}")),
+            _ => self.fail(
+                Oracle::OneAnswer,
+                peer,
+                format!("q{n} got an answer that no command has: {answer:?}"),
+            ),
         }
         self.judge_not_sent(n, answer, peer);
         self.judge_read_reply(n, answer, peer);
@@ -69,12 +75,16 @@ impl Ledger {
     fn judge_reply(&mut self, n: usize, success: bool, text: &str, peer: &dyn Display) {
         self.saw(if success { Seen::Done } else { Seen::DeviceError });
         let asked = self.questions[n].asked;
-        self.check(asked == Asked::Well, Oracle::RightAnswer, peer, || format!("q{n} ({asked:?}) was answered"));
+        self.check(asked == Asked::Well, Oracle::RightAnswer, peer, || {
+            format!("q{n} ({asked:?}) was answered")
+        });
         let fits = |reply: &Reply| reply.copy == 0 && reply.success == success && reply.text == text;
         let known = self.questions[n].replies.iter().any(fits);
-        self.check(known, Oracle::RightAnswer, peer, || {
-            format!("q{n} was answered with {text:?}, but the device's first words were {:?}", self.questions[n].replies)
-        });
+        if !known {
+            let first = &self.questions[n].replies;
+            let message = format!("q{n} was answered with {text:?}, but what the device said was {first:?}");
+            self.fail(Oracle::RightAnswer, peer, message);
+        }
         if self.stopping {
             self.saw(Seen::AnsweredInDrain);
         }
@@ -85,7 +95,9 @@ impl Ledger {
         let question = &self.questions[n];
         let known = question.identity.and_then(|identity| self.identities[identity].known_step);
         let wrong = known.is_some_and(|step| step < question.said_step);
-        self.check(!wrong, Oracle::Presence, peer, || format!("q{n}: the device was accepted before, and is unknown"));
+        self.check(!wrong, Oracle::Presence, peer, || {
+            format!("q{n}: the device was accepted before, and is unknown")
+        });
     }
 
     fn judge_unknown_command(&mut self, n: usize, peer: &dyn Display) {
@@ -106,7 +118,9 @@ impl Ledger {
         let others = self.unanswered(|question| question.tenant == tenant);
         let most = self.limits.commands_in_flight_per_agent as usize;
         self.check(others >= most, Oracle::NothingLeft, peer, || {
-            format!("q{n}: too many commands, but only {others} others have no answer and {most} may be in flight")
+            format!(
+                "q{n}: too many commands, but only {others} others have no answer and {most} may be in flight"
+            )
         });
     }
 
@@ -132,9 +146,15 @@ impl Ledger {
     fn judge_timeout(&mut self, n: usize, outcome: &str, peer: &dyn Display) {
         self.saw(if outcome == "unknown" { Seen::TimeoutUnknown } else { Seen::TimeoutNotSent });
         let (expires, now_ms) = (self.expires_ms(n), self.now_ms);
-        self.check(now_ms >= expires, Oracle::RightAnswer, peer, || format!("q{n} timed out before {expires} ms"));
+        self.check(now_ms >= expires, Oracle::RightAnswer, peer, || {
+            format!("q{n} timed out before {expires} ms")
+        });
         let Some(identity) = self.questions[n].identity else {
-            return self.fail(Oracle::RightAnswer, peer, format!("q{n} timed out at a device that does not exist"));
+            return self.fail(
+                Oracle::RightAnswer,
+                peer,
+                format!("q{n} timed out at a device that does not exist"),
+            );
         };
         let left = |link: usize| self.links[link].gone.is_some_and(|(_, gone_ms)| gone_ms < expires);
         let orphaned = self.questions[n].deliveries.iter().map(|delivery| delivery.link).find(|&link| {
@@ -143,10 +163,15 @@ impl Ledger {
         });
         let all_gone = self.certainly_gone(identity, u64::MAX) && self.gone_before(identity, expires);
         if let Some(link) = orphaned {
-            let message = format!("q{n} timed out, but link {link}, on which the device had it, had ended before");
+            let message =
+                format!("q{n} timed out, but link {link}, on which the device had it, had ended before");
             self.fail(Oracle::Promptness, peer, message);
         } else if all_gone {
-            self.fail(Oracle::Promptness, peer, format!("q{n} timed out, but its device was gone before the deadline"));
+            self.fail(
+                Oracle::Promptness,
+                peer,
+                format!("q{n} timed out, but its device was gone before the deadline"),
+            );
         }
     }
 
@@ -161,7 +186,8 @@ impl Ledger {
     fn judge_read_reply(&mut self, n: usize, answer: Answer<'_>, peer: &dyn Display) {
         let expires = self.expires_ms(n);
         let given = |link| self.questions[n].deliveries.iter().any(|delivery| delivery.link == link);
-        let in_time = |reply: &&Reply| given(reply.link) && reply.read_ms.is_some_and(|read_ms| read_ms < expires);
+        let in_time =
+            |reply: &&Reply| given(reply.link) && reply.read_ms.is_some_and(|read_ms| read_ms < expires);
         let Some(reply) = self.questions[n].replies.iter().find(in_time) else { return };
         // On a link of its own the first word is read first; across a take-over another link's may have come before.
         let told = if reply.success { answer.data == reply.text } else { answer.detail == reply.text };

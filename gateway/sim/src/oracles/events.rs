@@ -24,7 +24,14 @@ pub struct Reading {
 
 impl Ledger {
     /// A reader was given an event.
-    pub fn judge_read(&mut self, reading: &mut Reading, id: &str, kind: &str, data: &str, peer: &dyn Display) {
+    pub fn judge_read(
+        &mut self,
+        reading: &mut Reading,
+        id: &str,
+        kind: &str,
+        data: &str,
+        peer: &dyn Display,
+    ) {
         let Some(cursor) = id.split_once('-').and_then(|(_, n)| u64::from_str_radix(n, 16).ok()) else {
             return self.fail(Oracle::Delivered, peer, format!("the event has the id {id:?}"));
         };
@@ -52,7 +59,8 @@ impl Ledger {
         self.check(next.is_none_or(|next| next == from), Oracle::Delivered, peer, || {
             format!("a gap from {from} where {next:?} comes next")
         });
-        let (most, last) = (u64::from(self.limits.events_kept_per_agent), self.journals[reading.tenant].last());
+        let (most, last) =
+            (u64::from(self.limits.events_kept_per_agent), self.journals[reading.tenant].last());
         self.check(to >= from && last.saturating_sub(to) >= most, Oracle::Delivered, peer, || {
             format!("a gap to {to}, but the newest is {last} and {most} are kept")
         });

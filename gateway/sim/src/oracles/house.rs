@@ -18,7 +18,8 @@ const URGENT_BYTES_MAX: usize = 256 * 1024;
 pub fn check_ceilings(house: &mut House, core: usize, high_bytes: usize, ledger: &mut Ledger) {
     for tenant in &TENANTS[..ledger.tenants] {
         let (most, in_flight) = (ledger.limits.commands_in_flight_per_agent, in_flight(house, tenant));
-        ledger.check(in_flight <= most, Oracle::Ceilings, tenant, || format!("{in_flight} commands in flight"));
+        ledger
+            .check(in_flight <= most, Oracle::Ceilings, tenant, || format!("{in_flight} commands in flight"));
     }
     let limits = ledger.limits.clone();
     let (waiting_max, in_flight_max) =
@@ -60,11 +61,16 @@ pub fn check_nothing_left(house: &House, kernel: &Kernel, ledger: &mut Ledger) {
     }
     for tenant in &TENANTS[..ledger.tenants] {
         let in_flight = in_flight(house, tenant);
-        ledger.check(in_flight == 0, Oracle::NothingLeft, tenant, || format!("{in_flight} places were not given back"));
+        ledger.check(in_flight == 0, Oracle::NothingLeft, tenant, || {
+            format!("{in_flight} places were not given back")
+        });
     }
     let (sockets, letters) = (kernel.open_sockets(), house.letters());
-    ledger.check(sockets == 0, Oracle::NothingLeft, &"kernel", || format!("{sockets} sockets were never closed"));
-    ledger.check(letters == 0, Oracle::NothingLeft, &"clerks", || format!("{letters} letters were never read"));
+    ledger.check(sockets == 0, Oracle::NothingLeft, &"kernel", || {
+        format!("{sockets} sockets were never closed")
+    });
+    ledger
+        .check(letters == 0, Oracle::NothingLeft, &"clerks", || format!("{letters} letters were never read"));
     let parked = house.writer.counters().parked;
     ledger.check(parked == 0, Oracle::NothingLeft, &"store", || format!("{parked} readers are waited for"));
 }

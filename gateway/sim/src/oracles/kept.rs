@@ -39,8 +39,9 @@ impl Ledger {
         };
         let identity = &self.identities[fired.identity];
         let right = identity.tenant == tenant && identity.name == device;
+        let whose = self.who(self.triggers[n].identity);
         self.check(right, Oracle::Isolation, &peer, || {
-            format!("a trigger of {} is in the journal of {device} of {peer}", self.who(self.triggers[n].identity))
+            format!("a trigger of {whose} is kept as {device}'s of {peer}")
         });
         let same = self.triggers[n].payload.as_bytes() == payload;
         self.check(same, Oracle::Kept, &peer, || format!("trigger {n} was changed on its way: {shown}"));
@@ -51,12 +52,15 @@ impl Ledger {
 
     fn judge_once(&mut self, n: usize, peer: &dyn Display) {
         let fired = &self.triggers[n];
-        let (again, may, late) = (!fired.kept.is_empty(), fired.may_repeat, fired.owed_a_refusal || fired.refused);
+        let (again, may, late) =
+            (!fired.kept.is_empty(), fired.may_repeat, fired.owed_a_refusal || fired.refused);
         let tried = fired.tried.clone();
         self.check(!again || may, Oracle::Kept, peer, || {
             format!("trigger {n}, tried {tried:?}, is in the journal twice, though every repeat could be recognised")
         });
-        self.check(again || !late, Oracle::Kept, peer, || format!("trigger {n} was acknowledged before it was kept"));
+        self.check(again || !late, Oracle::Kept, peer, || {
+            format!("trigger {n} was acknowledged before it was kept")
+        });
     }
 
     /// First appearances are in the order in which the device spoke, as long as there was one order.
@@ -66,11 +70,16 @@ impl Ledger {
         if !triggers[n].kept.is_empty() || !self.is_orderly(identity, disorder) {
             return;
         }
-        let later = triggers.iter().skip(n + 1).position(|other| {
-            other.actor == actor && other.disorder == disorder && !other.kept.is_empty()
-        });
+        let later = triggers
+            .iter()
+            .skip(n + 1)
+            .position(|other| other.actor == actor && other.disorder == disorder && !other.kept.is_empty());
         if let Some(later) = later {
-            self.fail(Oracle::Kept, peer, format!("trigger {n} is kept behind {}, which was fired later", n + 1 + later));
+            self.fail(
+                Oracle::Kept,
+                peer,
+                format!("trigger {n} is kept behind {}, which was fired later", n + 1 + later),
+            );
         }
     }
 
@@ -80,7 +89,9 @@ impl Ledger {
             return self.saw(Seen::TriggerKept);
         }
         let may_refuse = self.may_refuse(n);
-        self.check(may_refuse, Oracle::Kept, peer, || format!("trigger {n} was acknowledged and is not in the journal"));
+        self.check(may_refuse, Oracle::Kept, peer, || {
+            format!("trigger {n} was acknowledged and is not in the journal")
+        });
         self.triggers[n].owed_a_refusal = true;
     }
 
@@ -88,7 +99,9 @@ impl Ledger {
     pub fn judge_trigger_ack(&mut self, n: usize, link: usize, received: bool, peer: &dyn Display) {
         let fired = &self.triggers[n];
         let (sent_here, kept) = (fired.tried.iter().any(|tried| tried.link == link), !fired.kept.is_empty());
-        self.check(sent_here, Oracle::Wire, peer, || format!("a trigger_ack for trigger {n}, which this link never sent"));
+        self.check(sent_here, Oracle::Wire, peer, || {
+            format!("a trigger_ack for trigger {n}, which this link never sent")
+        });
         self.saw(if received { Seen::TriggerKept } else { Seen::TriggerRefused });
         if received {
             self.check(kept, Oracle::Kept, peer, || format!("trigger {n}: received, and not in the journal"));
@@ -105,7 +118,8 @@ impl Ledger {
         if let Some(n) = id.strip_prefix("given-") {
             return n.parse().ok().filter(|&n: &usize| n < self.triggers.len());
         }
-        let named = |event: &&Arc<Event>| event.kind == EventKind::Trigger && read_id(&event.json) == Some(id);
+        let named =
+            |event: &&Arc<Event>| event.kind == EventKind::Trigger && read_id(&event.json) == Some(id);
         let event = self.journals[tenant].events.iter().rev().find(named)?;
         read_trigger(&event.json).map(|(n, _, _)| n)
     }
@@ -119,12 +133,18 @@ impl Ledger {
     fn judge_presence_event(&mut self, tenant: usize, event: &Event, here: bool) {
         let peer = TENANTS[tenant];
         let Some(device) = read_device(&event.json) else {
-            return self.fail(Oracle::Presence, peer, format!("unreadable: {}", String::from_utf8_lossy(&event.json)));
+            return self.fail(
+                Oracle::Presence,
+                peer,
+                format!("unreadable: {}", String::from_utf8_lossy(&event.json)),
+            );
         };
         let own = self.identities.iter().any(|identity| identity.tenant == tenant && identity.name == device);
         self.check(own, Oracle::Isolation, &peer, || format!("{device} is not a device of {peer}"));
         let was = was_here(&self.journals[tenant], device);
-        self.check(was != here, Oracle::Presence, &peer, || format!("{device} came or went twice: here again is {here}"));
+        self.check(was != here, Oracle::Presence, &peer, || {
+            format!("{device} came or went twice: here again is {here}")
+        });
     }
 
     /// What the journal last said of a device.

@@ -54,7 +54,8 @@ impl Ledger {
                 .filter(|command| *command != "is_online")
                 .collect();
             if self.certainly_gone(identity, since) && !commands.is_empty() {
-                let message = format!("{name} was gone before the request, and its tools {commands:?} are shown");
+                let message =
+                    format!("{name} was gone before the request, and its tools {commands:?} are shown");
                 self.fail(Oracle::Presence, peer, message);
             }
             let Some(link) = self.certainly_here(identity, since) else { continue };
@@ -82,21 +83,28 @@ impl Ledger {
         let who = self.who(identity);
         if self.certainly_here(identity, since).is_some() {
             self.saw(Seen::CertainlyHere);
-            self.check(here, Oracle::Presence, peer, || format!("{who} is connected, and shown as {status:?}"));
+            self.check(here, Oracle::Presence, peer, || {
+                format!("{who} is connected, and shown as {status:?}")
+            });
         } else if self.certainly_gone(identity, since) {
             self.saw(Seen::CertainlyGone);
             self.check(!here, Oracle::Presence, peer, || format!("{who} is gone, and shown as {status:?}"));
         }
         let known = self.identities[identity].known_step.is_some_and(|step| step < since);
-        self.check(!known || status.is_some(), Oracle::Presence, peer, || format!("{who} was here, and is forgotten"));
+        self.check(!known || status.is_some(), Oracle::Presence, peer, || {
+            format!("{who} was here, and is forgotten")
+        });
     }
 
     /// Nothing of another tenant is shown.
     fn judge_shown(&mut self, tenant: usize, device: &Shown, peer: &dyn Display) {
-        let own = self.of_tenant(tenant).iter().any(|&identity| self.identities[identity].name == device.name);
+        let own =
+            self.of_tenant(tenant).iter().any(|&identity| self.identities[identity].name == device.name);
         self.check(own, Oracle::Isolation, peer, || format!("{} is not a device of its", device.name));
         let group = device.group.as_deref();
         let foreign = group.is_some_and(|group| group != TENANTS[tenant]);
-        self.check(!foreign, Oracle::Isolation, peer, || format!("{} is of the group {group:?}", device.name));
+        self.check(!foreign, Oracle::Isolation, peer, || {
+            format!("{} is of the group {group:?}", device.name)
+        });
     }
 }

@@ -18,7 +18,9 @@ impl Ledger {
         self.check(in_flight <= most, Oracle::Wire, peer, || format!("{in_flight} commands in flight"));
         self.check(!twice, Oracle::Wire, peer, || format!("packet {packet} came again on one link"));
         let wrong = dup && link.clean;
-        self.check(!wrong, Oracle::Wire, peer, || format!("packet {packet} came with DUP in a clean session"));
+        self.check(!wrong, Oracle::Wire, peer, || {
+            format!("packet {packet} came with DUP in a clean session")
+        });
     }
 
     /// A device is given a command. Gives the question and the id, unless the rule that was broken is this one.
@@ -30,7 +32,8 @@ impl Ledger {
         dup: bool,
         peer: &dyn Display,
     ) -> Option<(usize, String)> {
-        let Some(command) = Command::read(payload).filter(|command| command.question < self.questions.len()) else {
+        let Some(command) = Command::read(payload).filter(|command| command.question < self.questions.len())
+        else {
             self.fail(Oracle::Isolation, peer, format!("nobody asked {}", String::from_utf8_lossy(payload)));
             return None;
         };
@@ -46,13 +49,16 @@ impl Ledger {
         self.check(wanted, Oracle::RightAnswer, peer, || format!("q{n} ({asked:?}) must not reach a device"));
         let question = &self.questions[n];
         let same = question.payload.as_bytes() == command.payload && question.command == command.name;
-        self.check(same, Oracle::RightAnswer, peer, || format!("q{n} was changed: {}", String::from_utf8_lossy(payload)));
+        self.check(same, Oracle::RightAnswer, peer, || {
+            format!("q{n} was changed: {}", String::from_utf8_lossy(payload))
+        });
         let most = self.questions[n].timeout_ms;
         self.check(command.timeout_ms <= most, Oracle::RightAnswer, peer, || {
             format!("q{n} has {} ms left of {most}", command.timeout_ms)
         });
         self.judge_delivery(n, link, &command.id, dup, peer);
         self.judge_promise(n, peer);
+        self.delivered.push(n);
         self.questions[n].deliveries.push(Delivery { link, id: command.id.clone() });
         Some((n, command.id))
     }
@@ -62,7 +68,9 @@ impl Ledger {
         if dup {
             self.saw(Seen::CommandAgain);
         }
-        self.check(before.is_empty() || dup, Oracle::Wire, peer, || format!("q{n} came again as if it were new"));
+        self.check(before.is_empty() || dup, Oracle::Wire, peer, || {
+            format!("q{n} came again as if it were new")
+        });
         let same = before.iter().all(|delivery| delivery.id == id && delivery.link != link);
         self.check(same, Oracle::Wire, peer, || format!("q{n} came as {id} after {before:?}"));
     }
@@ -70,7 +78,9 @@ impl Ledger {
     /// What was promised not to be sent is not sent.
     fn judge_promise(&mut self, n: usize, peer: &dyn Display) {
         let broken = self.questions[n].ended.as_ref().is_some_and(|(_, outcome)| outcome == "not_sent");
-        self.check(!broken, Oracle::OneAnswer, peer, || format!("q{n} came after its agent was told not_sent"));
+        self.check(!broken, Oracle::OneAnswer, peer, || {
+            format!("q{n} came after its agent was told not_sent")
+        });
     }
 }
 
@@ -85,7 +95,8 @@ struct Command<'b> {
 
 impl<'b> Command<'b> {
     fn read(message: &'b [u8]) -> Option<Self> {
-        let [id, name, payload, timeout] = members(message, ["commandId", "command", "payload", "timeout"]).ok()?;
+        let [id, name, payload, timeout] =
+            members(message, ["commandId", "command", "payload", "timeout"]).ok()?;
         let payload = payload?.as_bytes();
         let [question] = members(payload, ["q"]).ok()?;
         Some(Self {

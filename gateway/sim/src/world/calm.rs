@@ -32,8 +32,15 @@ impl World {
         for device in &mut self.devices {
             device.wish = if device.is_rival { Wish::Away } else { Wish::Ready };
         }
-        let chapters: [fn(&mut Self); 7] =
-            [Self::dismiss_rivals, Self::settle, Self::look, Self::order, Self::take_over, Self::leave, Self::finish];
+        let chapters: [fn(&mut Self); 7] = [
+            Self::dismiss_rivals,
+            Self::settle,
+            Self::look,
+            Self::order,
+            Self::take_over,
+            Self::leave,
+            Self::finish,
+        ];
         for chapter in chapters {
             if !self.is_broken() {
                 chapter(self);
@@ -56,7 +63,12 @@ impl World {
     /// Every list, every device, every tool; a command to each device, a trigger from each, and readers for all of it.
     fn look(&mut self) {
         for tenant in 0..self.swarm.tenants {
-            if self.agents.iter().filter(|agent| agent.tenant == tenant).all(|agent| agent.readers().count() == 0) {
+            if self
+                .agents
+                .iter()
+                .filter(|agent| agent.tenant == tenant)
+                .all(|agent| agent.readers().count() == 0)
+            {
                 self.with_agent(tenant, Agent::read_events);
             }
             for request in [Request::Devices, Request::Tools { known: None }, Request::Key, Request::Readyz] {
@@ -92,7 +104,8 @@ impl World {
         self.until("a busy device is asked in turn", PROMPT_MS, false, |world| world.is_content());
         let came: Vec<usize> = self.ledger.delivered.iter().copied().filter(|n| asked.contains(n)).collect();
         let peer = self.ledger.who(identity);
-        self.ledger.check(came == asked, Oracle::CommandOrder, &peer, || format!("asked {asked:?}, came {came:?}"));
+        self.ledger
+            .check(came == asked, Oracle::CommandOrder, &peer, || format!("asked {asked:?}, came {came:?}"));
     }
 
     /// A device comes back without having closed: commands of a clean session are reported, those of a persistent one go
@@ -172,7 +185,9 @@ impl World {
         if let Some(device) = burdened {
             self.devices[device].wish = Wish::Ready;
         }
-        self.until("the cores stop", within_ms + PROMPT_MS, true, |world| world.house.stopped.iter().all(|&is| is));
+        self.until("the cores stop", within_ms + PROMPT_MS, true, |world| {
+            world.house.stopped.iter().all(|&is| is)
+        });
         for _ in 0..4 {
             self.round(0);
         }
@@ -193,7 +208,7 @@ impl World {
     fn command(&mut self, identity: usize) -> usize {
         let tenant = self.ledger.identities[identity].tenant;
         let n = self.ledger.ask(tenant, Some(identity), Asked::Well, PATIENCE_MS, 0);
-        self.ledger.questions[n].make_plain();
+        self.ledger.questions[n].make_plain(n);
         self.ask(tenant, Request::Command { question: n, given: true });
         n
     }
@@ -207,11 +222,7 @@ impl World {
         let right = ended.as_ref().is_some_and(|(ended, _)| *ended == status);
         let peer = self.ledger.who(self.ledger.questions[n].identity.unwrap_or_default());
         let oracle = if status == 503 { Oracle::Promptness } else { Oracle::RightAnswer };
-        self.ledger.check(self.failed() || right, oracle, &peer, || format!("q{n} ended as {ended:?}: {why}"));
-    }
-
-    fn failed(&self) -> bool {
-        self.is_broken()
+        self.ledger.check(right, oracle, &peer, || format!("q{n} ended as {ended:?}: {why}"));
     }
 
     /// Devices that are connected and described, by their place.
@@ -231,7 +242,8 @@ impl World {
     /// What the journal said last of each device is what is true.
     fn check_journal_tells_presence(&mut self) {
         for identity in 0..self.ledger.identities.len() {
-            let (said, is) = (self.ledger.last_said_here(identity), !self.ledger.identities[identity].possible.is_empty());
+            let (said, is) =
+                (self.ledger.last_said_here(identity), !self.ledger.identities[identity].possible.is_empty());
             let peer = self.ledger.who(identity);
             self.ledger.check(said == is, Oracle::Presence, &peer, || {
                 format!("the last event says that it is here: {said}; true is {is}")
@@ -245,7 +257,9 @@ impl World {
             let waiting: usize = self.agents[agent].lines.iter().map(|line| line.waiting.len()).sum();
             let peer = self.agents[agent].peer();
             let stopping = self.ledger.stopping;
-            self.ledger.check(waiting == 0 || stopping, Oracle::OneAnswer, &peer, || format!("{waiting} unanswered"));
+            self.ledger.check(waiting == 0 || stopping, Oracle::OneAnswer, &peer, || {
+                format!("{waiting} unanswered")
+            });
         }
     }
 

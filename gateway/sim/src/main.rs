@@ -1,0 +1,100 @@
+//! `sim`: runs many seeds, on all processors, and says how to see the first failure again.
+//!
+//! ```text
+//! cargo run -p sim --release -- --seeds 20000 [--from N] [--steps M] [--threads T]
+//! cargo run -p sim --release -- --trace SEED
+//! ```
+//!
+//! Owns the command line and the threads; each world lives on one of them.
+
+use sim::{Coverage, Failure, STEPS, Seen};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What was asked for.
+struct Wanted {
+    from: u64,
+    seeds: u64,
+    steps: u64,
+    threads: usize,
+    trace: Option<u64>,
+}
+
+fn main() -> ExitCode {
+    let Some(wanted) = read_arguments() else {
+        eprintln!("usage: sim [--seeds N] [--from N] [--steps N] [--threads N] [--trace SEED]");
+        return ExitCode::from(2);
+    };
+    if let Some(seed) = wanted.trace {
+        return report(sim::run(seed, wanted.steps, true).failure, &wanted);
+    }
+    let (failure, seen) = run_all(&wanted);
+    for &what in Seen::ALL {
+        println!("{:>10}  {}", seen.count(what), what.sentence());
+    }
+    report(failure, &wanted)
+}
+
+fn read_arguments() -> Option<Wanted> {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let mut wanted = Wanted { from: 1, seeds: 1000, steps: STEPS, threads, trace: None };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let value: u64 = words.next()?.parse().ok()?;
+        match word.as_str() {
+            "--seeds" => wanted.seeds = value,
+            "--from" => wanted.from = value,
+            "--steps" => wanted.steps = value,
+            "--threads" => wanted.threads = usize::try_from(value).ok()?.max(1),
+            "--trace" => wanted.trace = Some(value),
+            _ => return None,
+        }
+    }
+    Some(wanted)
+}
+
+/// Every seed once, every sixteenth twice; stops at the first failure.
+fn run_all(wanted: &Wanted) -> (Option<Failure>, Coverage) {
+    let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let found: Mutex<(Option<Failure>, Coverage)> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..wanted.threads {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= wanted.seeds {
+                        return;
+                    }
+                    let seed = wanted.from + n;
+                    let twice = n.is_multiple_of(16);
+                    let outcome = if twice {
+                        sim::run_twice(seed, wanted.steps)
+                    } else {
+                        sim::run(seed, wanted.steps, false)
+                    };
+                    let mut found = found.lock().expect("nobody panics with it");
+                    found.1.add(&outcome.seen);
+                    if let Some(failure) = outcome.failure {
+                        stop.store(true, Ordering::Relaxed);
+                        found.0.get_or_insert(failure);
+                    }
+                    if (n + 1).is_multiple_of(1000) {
+                        println!("{} seeds", n + 1);
+                    }
+                }
+            });
+        }
+    });
+    found.into_inner().expect("nobody panics with it")
+}
+
+fn report(failure: Option<Failure>, wanted: &Wanted) -> ExitCode {
+    let Some(failure) = failure else {
+        println!("clean");
+        return ExitCode::SUCCESS;
+    };
+    println!("{failure}");
+    println!("again: cargo run -p sim --release -- --steps {} --trace {}", wanted.steps, failure.seed);
+    ExitCode::FAILURE
+}
