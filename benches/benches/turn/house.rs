@@ -1,0 +1,222 @@
+//! The product on a fake kernel, turned by hand: real cores with real shards, the store writer and the worker.
+//!
+//! Owns the composition, which is that of `gateway::serve` without threads, and the account of what each share of the work
+//! cost. Only turns are on the account: what the scripts at the other end of a wire do is never measured. The fake kernel
+//! is, because a core calls it; it allocates nothing once its pipes have grown, so a zero means zero for both.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use benches::counting::count;
+use engine::net::fake::{Client, FakeNet, Kernel};
+use engine::wiring::{Clerk, Wiring};
+use engine::{Core, Limits as CoreLimits};
+use gateway::auth::Keys;
+use gateway::config::{Protocol, Serves};
+use gateway::device::name::HomeHash;
+use gateway::limits::Limits;
+use gateway::serve::{Seeds, facts, manifest_limits, turn_worker, turn_writer, writer};
+use gateway::shard::{Door, Shard};
+use gateway::store::mail::FromStore;
+use gateway::store::writer::Writer;
+use gateway::worker::Worker;
+
+/// The tenant.
+pub const AGENT: &str = "agent-0001";
+/// Its device.
+pub const DEVICE: &str = "lamp-0007";
+/// The device's key.
+pub const DEVICE_SECRET: &str = "device-secret";
+/// The agent's key.
+pub const AGENT_SECRET: &str = "agent-secret";
+
+/// Both keys, by the SHA-256 of their secrets.
+const KEYS: &str = r#"
+[[key]]
+id = "device"
+sha256 = "13dfe07f0da5e88e4e122b2343005c77c4c02a03a52c0a3c4f8dadb533c5b350"
+agent = "agent-0001"
+device = "*"
+operations = ["commands", "triggers"]
+[[key]]
+id = "agent"
+sha256 = "cc000e626ba67bed4834794d42288b228f012823877440d2bc5a3787cc6ffce9"
+agent = "agent-0001"
+device = "*"
+operations = ["agent"]
+"#;
+
+const SEEDS: Seeds = Seeds { home: (1, 2), epoch: 3 };
+const MQTT_DOOR: usize = 0;
+const HTTP_DOOR: usize = 1;
+/// Turns in which a house must come to rest.
+const TURNS_TO_REST: usize = 1000;
+
+/// Whose work a turn is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Share {
+    /// The device's core, while it listens to the device or answers it.
+    Device,
+    /// The device's core, while it judges a command and passes it on.
+    Ask,
+    /// The agent's core.
+    Agent,
+    /// The store writer.
+    Store,
+}
+
+impl Share {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Device, Self::Ask, Self::Agent, Self::Store];
+}
+
+/// What a share of the work cost since the account was opened.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Cost {
+    /// Turns taken.
+    pub turns: u64,
+    /// Time in them, the reading of the clock included.
+    pub time: Duration,
+    /// Blocks allocated or grown.
+    pub blocks: u64,
+    /// Bytes asked for in them.
+    pub bytes: u64,
+}
+
+/// A gateway without threads.
+pub struct House {
+    kernel: Kernel,
+    cores: Vec<Core<FakeNet, Shard>>,
+    store: Clerk<FakeNet, Shard>,
+    writer: Writer,
+    answers: Vec<(usize, FromStore)>,
+    worker: Clerk<FakeNet, Shard>,
+    compiler: Worker,
+    costs: [Cost; 4],
+}
+
+impl House {
+    /// A house of so many cores in which nobody has connected.
+    pub fn new(cores: usize) -> Self {
+        let kernel = Kernel::new(7, cores, 2);
+        let mut wiring: Wiring<FakeNet, Shard> = Wiring::unslept(cores, 2, 4096);
+        let limits = Limits {
+            triggers_per_second_per_agent: 1_000_000,
+            events_kept_per_agent: 1000,
+            ..Limits::default()
+        };
+        let doors =
+            [Protocol::Mqtt, Protocol::Http].map(|protocol| Door { protocol, serves: Serves::EVERYBODY });
+        let facts = Arc::new(facts(limits.clone(), doors.to_vec(), SEEDS, cores, kernel.now()));
+        let keys = Arc::new(Keys::parse(KEYS, None).expect("two well-formed keys"));
+        let build = |core| {
+            let shard = Shard::new(Arc::clone(&facts), Arc::clone(&keys));
+            wiring.core(core, CoreLimits::default(), kernel.net(core), shard)
+        };
+        Self {
+            cores: (0..cores).map(build).collect(),
+            store: wiring.clerk(0).expect("the first clerk"),
+            worker: wiring.clerk(1).expect("the second clerk"),
+            writer: writer(&limits),
+            compiler: Worker::new(manifest_limits(&limits)),
+            answers: Vec::new(),
+            costs: Default::default(),
+            kernel,
+        }
+    }
+
+    /// Where the device lives.
+    pub fn home(&self) -> usize {
+        HomeHash::home(HomeHash::new(SEEDS.home).of(AGENT, DEVICE), self.cores.len())
+    }
+
+    /// Where the agent's connection is: on another core, if there is one.
+    pub fn away(&self) -> usize {
+        (self.home() + 1) % self.cores.len()
+    }
+
+    /// A device's connection, accepted at home.
+    pub fn connect_device(&self) -> Client {
+        self.kernel.connect_at(MQTT_DOOR, self.home())
+    }
+
+    /// An agent's connection.
+    pub fn connect_agent(&self) -> Client {
+        self.kernel.connect_at(HTTP_DOOR, self.away())
+    }
+
+    /// Turns everybody until nothing moves any more. Not on the account.
+    pub fn rest(&mut self) {
+        let account = self.costs;
+        for _ in 0..TURNS_TO_REST {
+            for core in 0..self.cores.len() {
+                self.cores[core].turn();
+            }
+            self.turn_store();
+            let compiled = turn_worker(&mut self.worker, &self.compiler);
+            let asleep = |core| self.kernel.asked_to_sleep(core) != Some(Duration::ZERO);
+            if !compiled && self.store.letters() == 0 && (0..self.cores.len()).all(asleep) {
+                self.costs = account;
+                return;
+            }
+        }
+        panic!("the house does not come to rest");
+    }
+
+    /// One turn of the device's core.
+    pub fn turn_home(&mut self, share: Share) {
+        self.turn_core(self.home(), share);
+    }
+
+    /// One turn of the agent's core.
+    pub fn turn_away(&mut self) {
+        self.turn_core(self.away(), Share::Agent);
+    }
+
+    /// One turn of the store writer.
+    pub fn turn_store(&mut self) {
+        let now = self.kernel.now();
+        let Self { store, writer, answers, .. } = self;
+        let cost = measure(|| drop(turn_writer(store, writer, || now, answers)));
+        self.pay(Share::Store, cost);
+    }
+
+    /// Lets a millisecond pass for the cores.
+    pub fn pass(&self) {
+        self.kernel.advance(Duration::from_millis(1));
+    }
+
+    /// What a share has cost.
+    pub fn cost(&self, share: Share) -> Cost {
+        self.costs[share as usize]
+    }
+
+    /// Opens a new account.
+    pub fn open_account(&mut self) {
+        self.costs = Default::default();
+    }
+
+    fn turn_core(&mut self, core: usize, share: Share) {
+        let core = &mut self.cores[core];
+        let cost = measure(|| drop(core.turn()));
+        self.pay(share, cost);
+    }
+
+    fn pay(&mut self, share: Share, cost: Cost) {
+        let sum = &mut self.costs[share as usize];
+        sum.turns += cost.turns;
+        sum.time += cost.time;
+        sum.blocks += cost.blocks;
+        sum.bytes += cost.bytes;
+    }
+}
+
+/// The cost of one turn.
+pub fn measure(turn: impl FnOnce()) -> Cost {
+    let (time, allocated) = count(|| {
+        let start = Instant::now();
+        turn();
+        start.elapsed()
+    });
+    Cost { turns: 1, time, blocks: allocated.blocks, bytes: allocated.bytes }
+}
