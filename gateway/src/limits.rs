@@ -126,6 +126,8 @@ limits! {
         mqtt_owed_max: u16 = 64, 1..=1024, "packets";
         /// Incoming QoS 2 messages of one device that wait for PUBREL; one more closes the connection.
         mqtt_qos2_open_max: u16 = 64, 1..=1024, "messages";
+        /// Longest topic or topic filter of a device; a longer one closes the connection.
+        mqtt_topic_bytes_max: usize = 2048, 1024..=65_535, "bytes";
         /// Topic filters in one SUBSCRIBE or UNSUBSCRIBE; more close the connection.
         mqtt_filters_per_subscribe_max: u16 = 16, 6..=1024, "filters";
     }

@@ -146,6 +146,7 @@ fn mqtt_limits(limits: &Limits) -> transports::mqtt::Limits {
         owed_max: limits.mqtt_owed_max,
         inflight_max: limits.mqtt_inflight_to_device,
         qos2_open_max: limits.mqtt_qos2_open_max,
+        topic_bytes_max: limits.mqtt_topic_bytes_max,
         filters_per_subscribe_max: limits.mqtt_filters_per_subscribe_max,
         connect_timeout: Duration::from_millis(limits.connect_timeout_ms),
         keepalive_max: Duration::from_millis(limits.keepalive_ms_max),

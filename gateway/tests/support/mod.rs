@@ -9,6 +9,8 @@ pub mod agent;
 pub mod device;
 pub mod lua;
 pub mod python;
+pub mod raw;
+pub mod scene;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -44,6 +46,7 @@ impl Gateway {
             .args(["serve", "--config"])
             .arg(&config)
             .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(data.path().join("log")).expect("a file for the log"))
             .spawn()
             .expect("the gateway starts");
         let banner = read_banner(&mut child);
@@ -66,6 +69,11 @@ impl Gateway {
     /// Where its keys are.
     pub fn data_dir(&self) -> PathBuf {
         self.data.path().join("data")
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.data.path().join("log")).expect("the log is text")
     }
 
     /// The process.
@@ -91,6 +99,9 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+        if std::thread::panicking() {
+            eprintln!("{}", self.log());
+        }
     }
 }
 

@@ -22,6 +22,9 @@ pub struct Limits {
     pub inflight_max: u16,
     /// QoS 2 messages of the client between PUBLISH and PUBREL. Default 64.
     pub qos2_open_max: u16,
+    /// Longest topic of a PUBLISH, and longest filter, in bytes (4.7.3 allows 65,535). Default 2048: agents and devices
+    /// have names of at most 256 and 200 characters.
+    pub topic_bytes_max: usize,
     /// Topic filters in one SUBSCRIBE. Default 16.
     pub filters_per_subscribe_max: u16,
     /// From the beginning of the connection until CONNECT is complete. Default 20 s.
@@ -39,6 +42,7 @@ impl Default for Limits {
             owed_max: 64,
             inflight_max: 1,
             qos2_open_max: 64,
+            topic_bytes_max: 2048,
             filters_per_subscribe_max: 16,
             connect_timeout: Duration::from_secs(20),
             keepalive_max: Duration::from_secs(900),

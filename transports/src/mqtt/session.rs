@@ -325,7 +325,13 @@ impl Live {
                 None
             }
             Packet::Subscribe(subscribe) => Some(Event::Subscribe(within(limits, subscribe)?)),
-            Packet::Unsubscribe(unsubscribe) => Some(Event::Unsubscribe(unsubscribe)),
+            Packet::Unsubscribe(unsubscribe) => {
+                let too_long = unsubscribe.filters().any(|filter| filter.len() > limits.topic_bytes_max);
+                if too_long {
+                    return Err(Violation::TopicTooLong);
+                }
+                Some(Event::Unsubscribe(unsubscribe))
+            }
             Packet::PingReq => {
                 encode_pingresp(out);
                 Some(Event::Ping)
@@ -346,6 +352,9 @@ impl Live {
         publish: Publish<'b>,
         out: &mut Vec<u8>,
     ) -> Result<Option<Arrival<'b>>, Violation> {
+        if publish.topic.len() > limits.topic_bytes_max {
+            return Err(Violation::TopicTooLong);
+        }
         let receipt = match (publish.qos, publish.id) {
             (QoS::AtMostOnce, _) => None,
             (QoS::AtLeastOnce, Some(id)) => Some(self.owed.owe(id, Answer::PubAck)),
@@ -368,8 +377,11 @@ impl Live {
 fn within<'b>(limits: &Limits, subscribe: Subscribe<'b>) -> Result<Subscribe<'b>, Violation> {
     // One filter more than allowed is enough to know; a packet of a megabyte is not counted to its end.
     let most = usize::from(limits.filters_per_subscribe_max);
-    match subscribe.filters().nth(most) {
-        None => Ok(subscribe),
-        Some(_) => Err(Violation::SubscribeTooLong),
+    if subscribe.filters().nth(most).is_some() {
+        return Err(Violation::SubscribeTooLong);
+    }
+    match subscribe.filters().any(|(filter, _)| filter.len() > limits.topic_bytes_max) {
+        true => Err(Violation::TopicTooLong),
+        false => Ok(subscribe),
     }
 }

@@ -45,6 +45,9 @@ pub enum Violation {
     /// table 2.1), and "if either the Server or Client encounters a protocol violation [...], it MUST close the
     /// Network Connection" [MQTT-4.8.0-1].
     ServerPacket(Kind),
+    /// A topic or a filter longer than [`Limits::topic_bytes_max`](super::Limits::topic_bytes_max) (4.7.3; the limit is
+    /// ours).
+    TopicTooLong,
     /// More filters in one SUBSCRIBE than
     /// [`Limits::filters_per_subscribe_max`](super::Limits::filters_per_subscribe_max) (3.8.3; the limit is ours).
     SubscribeTooLong,
@@ -74,6 +77,7 @@ impl Violation {
             | Self::KeepAliveExpired
             | Self::PacketTooLarge
             | Self::ServerPacket(_)
+            | Self::TopicTooLong
             | Self::SubscribeTooLong
             | Self::Qos2TooManyOpen
             | Self::PubRelTooEarly
@@ -94,6 +98,7 @@ impl Violation {
             Self::KeepAliveExpired => "keep_alive_expired",
             Self::PacketTooLarge => "packet_too_large",
             Self::ServerPacket(_) => "server_packet",
+            Self::TopicTooLong => "topic_too_long",
             Self::SubscribeTooLong => "subscribe_too_long",
             Self::Qos2TooManyOpen => "qos2_too_many_open",
             Self::PubRelTooEarly => "pubrel_too_early",
@@ -127,6 +132,7 @@ impl fmt::Display for Violation {
             | Self::ClientIdMissing
             | Self::KeepAliveExpired
             | Self::PacketTooLarge
+            | Self::TopicTooLong
             | Self::SubscribeTooLong
             | Self::Qos2TooManyOpen
             | Self::PubRelTooEarly => f.write_str(self.name()),
@@ -172,7 +178,7 @@ impl std::error::Error for Misuse {}
 mod tests {
     use super::*;
 
-    const ALL: [Violation; 14] = [
+    const ALL: [Violation; 15] = [
         Violation::Malformed(Malformed::Kind),
         Violation::ConnectMissing,
         Violation::ConnectTwice,
@@ -183,6 +189,7 @@ mod tests {
         Violation::KeepAliveExpired,
         Violation::PacketTooLarge,
         Violation::ServerPacket(Kind::PingResp),
+        Violation::TopicTooLong,
         Violation::SubscribeTooLong,
         Violation::Qos2TooManyOpen,
         Violation::PubRelTooEarly,
