@@ -57,7 +57,7 @@ fn their_reading(bytes: Vec<u8>) -> (Vec<Message>, Error) {
 /// What these bytes say, read by ours: fragments joined, whole messages only.
 fn our_reading(mut bytes: &[u8]) -> Vec<Message> {
     let (mut messages, mut joined, mut kind) = (Vec::new(), Vec::new(), Data::Continue);
-    while let Some((header, consumed)) = decode(bytes).unwrap() {
+    while let Some((header, consumed)) = decode(bytes).expect("canonical frames") {
         let payload = payload(&header, &bytes[consumed..]);
         bytes = &bytes[consumed + payload.len()..];
         match header.opcode {
@@ -81,7 +81,7 @@ fn control_message(control: Control, payload: &[u8]) -> Message {
         Control::Ping => Message::Ping(Bytes::copy_from_slice(payload)),
         Control::Pong => Message::Pong(Bytes::copy_from_slice(payload)),
         Control::Close => {
-            let Close { code, reason } = decode_close(payload).unwrap();
+            let Close { code, reason } = decode_close(payload).expect("a legal close");
             Message::Close(code.map(|code| CloseFrame { code, reason: reason.into() }))
         }
         Control::Reserved(number) => panic!("{number} was decoded"),
@@ -90,7 +90,7 @@ fn control_message(control: Control, payload: &[u8]) -> Message {
 
 fn data_message(kind: Data, payload: Vec<u8>) -> Message {
     match kind {
-        Data::Text => Message::Text(String::from_utf8(payload).unwrap().into()),
+        Data::Text => Message::Text(String::from_utf8(payload).expect("text is UTF-8").into()),
         Data::Binary => Message::Binary(payload.into()),
         other => panic!("{other:?} is no message"),
     }

@@ -82,14 +82,14 @@ fn refuses_a_subscribe_with_too_many_filters() {
 
 #[test]
 fn refuses_a_topic_and_a_filter_longer_than_any_device_needs() {
-    let most = transports::mqtt::Limits::default().topic_bytes_max;
+    let most = Limits::default().topic_bytes_max;
     for (length, verdict) in [(most, Ok(())), (most + 1, Err(Violation::TopicTooLong))] {
         let topic = "t".repeat(length);
         let (mut published, mut subscribed, mut unsubscribed) = (Vec::new(), Vec::new(), Vec::new());
         let head = PublishHead { qos: AtMostOnce, dup: false, retain: false, id: None };
         codec::mqtt::encode_publish(&mut published, head, &[&topic], &[]).unwrap();
         codec::mqtt::encode_subscribe(&mut subscribed, id(1), &[(&topic, AtLeastOnce)]).unwrap();
-        codec::mqtt::encode_unsubscribe(&mut unsubscribed, id(2), &[&topic]).unwrap();
+        encode_unsubscribe(&mut unsubscribed, id(2), &[&topic]).unwrap();
         for packet in [published, subscribed, unsubscribed] {
             assert_eq!(Bench::live().receive(&packet).map(drop), verdict, "{length} bytes");
         }

@@ -241,7 +241,7 @@ fn the_deepest_check_fits_on_the_stack_of_a_thread() {
     defs.insert("7".into(), json!({"properties": {"x": {"$ref": "#/$defs/0"}}}));
     let schema = schema(json!({"type": "object", "properties": {"x": links[0]}, "$defs": defs}));
     let payload = format!("{}1{}", "{\"x\":".repeat(63), "}".repeat(63));
-    let bad = format!("{}", payload.replace('1', "{\"x\": 0}"));
+    let bad = payload.replace('1', "{\"x\": 0}");
     let deep = std::thread::Builder::new().stack_size(1 << 20);
     let judged = deep.spawn(move || (schema.check(payload.as_bytes()), schema.check(bad.as_bytes())));
     let (good, _) = judged.unwrap().join().unwrap();
