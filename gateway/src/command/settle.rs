@@ -1,6 +1,6 @@
 //! The one place where a command ends.
 //!
-//! Owns [`Shard::settle`], the only function that removes a pending entry: so every command settles exactly once, and every
+//! Owns `Shard::settle`, the only function that removes a pending entry: so every command settles exactly once, and every
 //! settlement gives back the agent's place, the alarm and the device's queue entry, and posts one mail.
 
 use super::ask::tell_again;

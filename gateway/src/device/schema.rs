@@ -3,7 +3,7 @@
 //! Owns the fences around the JSON Schema library. Exactly the 2020-12 `$schema` URI selects that draft, everything
 //! else is draft-07; nothing is ever fetched; a reference stays within the schema; patterns run in linear time and in
 //! bounded memory, those which need backtracking are refused; and what a schema may cost is bounded before it is compiled
-//! ([`graph`], [`cost`]) and again for every payload before it is checked. It knows no device and no command, and an
+//! (`graph`, `cost`) and again for every payload before it is checked. It knows no device and no command, and an
 //! error never carries a value of the payload.
 //!
 //! ```text
