@@ -3,6 +3,7 @@
 //! Owns what a device wants to do next. What it says is put together in `speech`, what it hears is understood in
 //! `hearing`; whether the gateway did right is the oracles' business. Never looks into the gateway.
 
+mod answering;
 mod hearing;
 mod link;
 mod speech;
