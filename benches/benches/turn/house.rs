@@ -22,13 +22,13 @@ use gateway::store::writer::Writer;
 use gateway::worker::Worker;
 
 /// The tenant.
-pub const AGENT: &str = "agent-0001";
+pub(crate) const AGENT: &str = "agent-0001";
 /// Its device.
-pub const DEVICE: &str = "lamp-0007";
+pub(crate) const DEVICE: &str = "lamp-0007";
 /// The device's key.
-pub const DEVICE_SECRET: &str = "device-secret";
+pub(crate) const DEVICE_SECRET: &str = "device-secret";
 /// The agent's key.
-pub const AGENT_SECRET: &str = "agent-secret";
+pub(crate) const AGENT_SECRET: &str = "agent-secret";
 
 /// Both keys, by the SHA-256 of their secrets.
 const KEYS: &str = r#"
@@ -51,10 +51,13 @@ const MQTT_DOOR: usize = 0;
 const HTTP_DOOR: usize = 1;
 /// Turns in which a house must come to rest.
 const TURNS_TO_REST: usize = 1000;
+/// Turns without work after which a house rests: one accepts a connection, the next hears that there is something to read,
+/// and both had asked to sleep.
+const TURNS_AT_REST: usize = 4;
 
 /// Whose work a turn is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Share {
+pub(crate) enum Share {
     /// The device's core, while it listens to the device or answers it.
     Device,
     /// The device's core, while it judges a command and passes it on.
@@ -67,24 +70,24 @@ pub enum Share {
 
 impl Share {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Device, Self::Ask, Self::Agent, Self::Store];
+    pub(crate) const ALL: [Self; 4] = [Self::Device, Self::Ask, Self::Agent, Self::Store];
 }
 
 /// What a share of the work cost since the account was opened.
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// Turns taken.
-    pub turns: u64,
+    pub(crate) turns: u64,
     /// Time in them, the reading of the clock included.
-    pub time: Duration,
+    pub(crate) time: Duration,
     /// Blocks allocated or grown.
-    pub blocks: u64,
+    pub(crate) blocks: u64,
     /// Bytes asked for in them.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 /// A gateway without threads.
-pub struct House {
+pub(crate) struct House {
     kernel: Kernel,
     cores: Vec<Core<FakeNet, Shard>>,
     store: Clerk<FakeNet, Shard>,
@@ -97,7 +100,7 @@ pub struct House {
 
 impl House {
     /// A house of so many cores in which nobody has connected.
-    pub fn new(cores: usize) -> Self {
+    pub(crate) fn new(cores: usize) -> Self {
         let kernel = Kernel::new(7, cores, 2);
         let mut wiring: Wiring<FakeNet, Shard> = Wiring::unslept(cores, 2, 4096);
         let limits = Limits {
@@ -126,28 +129,29 @@ impl House {
     }
 
     /// Where the device lives.
-    pub fn home(&self) -> usize {
+    pub(crate) fn home(&self) -> usize {
         HomeHash::home(HomeHash::new(SEEDS.home).of(AGENT, DEVICE), self.cores.len())
     }
 
     /// Where the agent's connection is: on another core, if there is one.
-    pub fn away(&self) -> usize {
+    pub(crate) fn away(&self) -> usize {
         (self.home() + 1) % self.cores.len()
     }
 
     /// A device's connection, accepted at home.
-    pub fn connect_device(&self) -> Client {
+    pub(crate) fn connect_device(&self) -> Client {
         self.kernel.connect_at(MQTT_DOOR, self.home())
     }
 
     /// An agent's connection.
-    pub fn connect_agent(&self) -> Client {
+    pub(crate) fn connect_agent(&self) -> Client {
         self.kernel.connect_at(HTTP_DOOR, self.away())
     }
 
     /// Turns everybody until nothing moves any more. Not on the account.
-    pub fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         let account = self.costs;
+        let mut quiet = 0;
         for _ in 0..TURNS_TO_REST {
             for core in 0..self.cores.len() {
                 self.cores[core].turn();
@@ -155,7 +159,9 @@ impl House {
             self.turn_store();
             let compiled = turn_worker(&mut self.worker, &self.compiler);
             let asleep = |core| self.kernel.asked_to_sleep(core) != Some(Duration::ZERO);
-            if !compiled && self.store.letters() == 0 && (0..self.cores.len()).all(asleep) {
+            let rests = !compiled && self.store.letters() == 0 && (0..self.cores.len()).all(asleep);
+            quiet = if rests { quiet + 1 } else { 0 };
+            if quiet == TURNS_AT_REST {
                 self.costs = account;
                 return;
             }
@@ -164,17 +170,17 @@ impl House {
     }
 
     /// One turn of the device's core.
-    pub fn turn_home(&mut self, share: Share) {
+    pub(crate) fn turn_home(&mut self, share: Share) {
         self.turn_core(self.home(), share);
     }
 
     /// One turn of the agent's core.
-    pub fn turn_away(&mut self) {
+    pub(crate) fn turn_away(&mut self) {
         self.turn_core(self.away(), Share::Agent);
     }
 
     /// One turn of the store writer.
-    pub fn turn_store(&mut self) {
+    pub(crate) fn turn_store(&mut self) {
         let now = self.kernel.now();
         let Self { store, writer, answers, .. } = self;
         let cost = measure(|| {
@@ -184,17 +190,17 @@ impl House {
     }
 
     /// Lets a millisecond pass for the cores.
-    pub fn pass(&self) {
+    pub(crate) fn pass(&self) {
         self.kernel.advance(Duration::from_millis(1));
     }
 
     /// What a share has cost.
-    pub fn cost(&self, share: Share) -> Cost {
+    pub(crate) fn cost(&self, share: Share) -> Cost {
         self.costs[share as usize]
     }
 
     /// Opens a new account.
-    pub fn open_account(&mut self) {
+    pub(crate) fn open_account(&mut self) {
         self.costs = Default::default();
     }
 
@@ -216,7 +222,7 @@ impl House {
 }
 
 /// The cost of one turn.
-pub fn measure(turn: impl FnOnce()) -> Cost {
+pub(crate) fn measure(turn: impl FnOnce()) -> Cost {
     let (time, allocated) = count(|| {
         let start = Instant::now();
         turn();

@@ -11,7 +11,6 @@
 //! ```
 
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
-#![allow(unreachable_pub, missing_docs, reason = "a bench is a program; its modules are its own")]
 
 mod house;
 mod peers;

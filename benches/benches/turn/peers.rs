@@ -19,7 +19,7 @@ const TRIGGER: &[u8] = br#"{"triggerName":"too_hot","payload":{"celsius":31.5,"t
 const DATA: &str = r#"{"temperature":21.5,"unit":"c"}"#;
 
 /// A connected and described device.
-pub struct Device {
+pub(crate) struct Device {
     wire: Client,
     prefix: String,
     received: Vec<u8>,
@@ -29,7 +29,7 @@ pub struct Device {
 
 impl Device {
     /// Connects and describes itself; `hears_pong` as the MicroPython client does.
-    pub fn join(house: &mut House, hears_pong: bool) -> Self {
+    pub(crate) fn join(house: &mut House, hears_pong: bool) -> Self {
         let wire = house.connect_device();
         let prefix = format!("lua/devices/{AGENT}/{DEVICE}/");
         let mut device =
@@ -52,25 +52,25 @@ impl Device {
     }
 
     /// `heartbeat`, at QoS 0.
-    pub fn beat(&mut self) {
+    pub(crate) fn beat(&mut self) {
         self.publish("heartbeat", b"", QoS::AtMostOnce);
         self.send();
     }
 
     /// PINGREQ.
-    pub fn ping(&mut self) {
+    pub(crate) fn ping(&mut self) {
         encode_pingreq(&mut self.said);
         self.send();
     }
 
     /// `trigger`, at QoS 1.
-    pub fn fire(&mut self) {
+    pub(crate) fn fire(&mut self) {
         self.publish("trigger", TRIGGER, QoS::AtLeastOnce);
         self.send();
     }
 
     /// Acknowledges and answers the command that has come.
-    pub fn answer(&mut self) {
+    pub(crate) fn answer(&mut self) {
         self.receive();
         let Ok(Some((Packet::Publish(command), bytes))) = decode(&self.received) else { panic!("a command") };
         assert_eq!((command.topic.rsplit('/').next(), bytes), (Some("command"), self.received.len()));
@@ -86,7 +86,7 @@ impl Device {
     }
 
     /// What has come since: the kinds of packets, and of messages the last level of their topic.
-    pub fn hear(&mut self) -> Vec<String> {
+    pub(crate) fn hear(&mut self) -> Vec<String> {
         self.receive();
         let mut heard = Vec::new();
         let mut rest = &self.received[..];
@@ -144,14 +144,14 @@ impl Device {
 }
 
 /// An agent with a connection that it keeps.
-pub struct Agent {
+pub(crate) struct Agent {
     wire: Client,
     received: Vec<u8>,
 }
 
 impl Agent {
     /// Connects and shows its key once.
-    pub fn join(house: &mut House) -> Self {
+    pub(crate) fn join(house: &mut House) -> Self {
         let mut agent = Self { wire: house.connect_agent(), received: Vec::new() };
         let request =
             format!("GET /v1/key HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {AGENT_SECRET}\r\n\r\n");
@@ -162,7 +162,7 @@ impl Agent {
     }
 
     /// Asks the device for a command; `payload` is JSON.
-    pub fn ask(&mut self, command: &str, payload: &str) {
+    pub(crate) fn ask(&mut self, command: &str, payload: &str) {
         let body = format!(r#"{{"command":"{command}","payload":{payload}}}"#);
         let request = format!(
             "POST /v1/agents/{AGENT}/devices/{DEVICE}/commands HTTP/1.1\r\nHost: gateway\r\n\
@@ -173,7 +173,7 @@ impl Agent {
     }
 
     /// The device's answer has come.
-    pub fn hear_done(&mut self) {
+    pub(crate) fn hear_done(&mut self) {
         self.hear_ok(DATA);
     }
 
