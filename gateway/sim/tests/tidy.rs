@@ -18,7 +18,8 @@ const LONG_FILES: &[(&str, &str)] = &[];
 /// Functions that may be longer, and why.
 const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[];
 
-const CRATES: [&str; 6] = ["engine", "codec", "transports", "gateway", "gateway/sim", "benches"];
+const CRATES: [&str; 7] =
+    ["engine", "codec", "transports", "gateway", "gateway/sim", "gateway/conformance", "benches"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace")

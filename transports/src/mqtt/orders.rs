@@ -135,13 +135,40 @@ impl Session {
         qos: QoS,
         out: &mut Vec<u8>,
     ) -> Result<Option<PacketId>, Misuse> {
+        self.say(topic, payload, qos, false, out)
+    }
+
+    /// The same with the RETAIN flag set: the message was kept for this subscriber [MQTT-3.3.1-8]. Only a tenant that keeps
+    /// messages has any to say so.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::publish`].
+    pub fn publish_retained(
+        &mut self,
+        topic: &[&str],
+        payload: &[&[u8]],
+        qos: QoS,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<PacketId>, Misuse> {
+        self.say(topic, payload, qos, true, out)
+    }
+
+    fn say(
+        &mut self,
+        topic: &[&str],
+        payload: &[&[u8]],
+        qos: QoS,
+        retain: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<PacketId>, Misuse> {
         let may_publish = self.may_publish();
         let State::Live(live) = &mut self.state else {
             return Err(Misuse::NotLive);
         };
         let awaits = match qos {
             QoS::AtMostOnce => {
-                let head = PublishHead { qos, dup: false, retain: false, id: None };
+                let head = PublishHead { qos, dup: false, retain, id: None };
                 encode_publish(out, head, topic, payload)?;
                 return Ok(None);
             }
@@ -152,7 +179,7 @@ impl Session {
             return Err(Misuse::Busy);
         }
         let id = live.kept.outbound.free_id().ok_or(Misuse::NoPacketId)?;
-        let head = PublishHead { qos, dup: false, retain: false, id: Some(id) };
+        let head = PublishHead { qos, dup: false, retain, id: Some(id) };
         encode_publish(out, head, topic, payload)?;
         live.kept.outbound.depart(id, awaits);
         self.check_invariants();
@@ -165,13 +192,29 @@ impl Session {
     /// Nothing is written when nothing of it is left to be repeated: its identifier is not in flight, or it is of
     /// QoS 2 and has been received already.
     pub fn republish(&mut self, id: PacketId, topic: &[&str], payload: &[&[u8]], out: &mut Vec<u8>) {
+        self.say_again(id, topic, payload, false, out);
+    }
+
+    /// The same for what [`Session::publish_retained`] has said.
+    pub fn republish_retained(&mut self, id: PacketId, topic: &[&str], payload: &[&[u8]], out: &mut Vec<u8>) {
+        self.say_again(id, topic, payload, true, out);
+    }
+
+    fn say_again(
+        &mut self,
+        id: PacketId,
+        topic: &[&str],
+        payload: &[&[u8]],
+        retain: bool,
+        out: &mut Vec<u8>,
+    ) {
         let State::Live(live) = &self.state else {
             return;
         };
         let Some(qos) = live.kept.outbound.repeatable(id) else {
             return;
         };
-        let head = PublishHead { qos, dup: true, retain: false, id: Some(id) };
+        let head = PublishHead { qos, dup: true, retain, id: Some(id) };
         let written = encode_publish(out, head, topic, payload);
         debug_assert!(written.is_ok(), "what was sent before can be sent again: {written:?}");
     }

@@ -1,0 +1,33 @@
+//! The command line of the conformance servers: one subcommand for each, defined in its own room.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use conformance::mqtt;
+
+/// Servers for protocol suites, made of the gateway's own layers. They let everybody in: bind them to loopback.
+#[derive(Parser)]
+#[command(name = "conformance", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// An open MQTT 3.1.1 broker in memory, on one core.
+    Mqtt(mqtt::Args),
+}
+
+fn main() -> ExitCode {
+    let served = match Cli::parse().command {
+        Command::Mqtt(args) => mqtt::serve(&args),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
