@@ -47,6 +47,7 @@ fn session_limits() -> mqtt::Limits {
     mqtt::Limits {
         connect_bytes_max: CONNECT_BYTES_MAX,
         packet_bytes_max: PACKET_BYTES_MAX,
+        topic_bytes_max: 65_535,
         owed_max: 64,
         inflight_max: 100,
         qos2_open_max: 1000,
