@@ -14,8 +14,10 @@
 #![deny(clippy::indexing_slicing)]
 
 mod cursor;
+pub mod engineio;
 pub mod http;
 pub mod json;
 pub mod limits;
 pub mod mqtt;
+pub mod socketio;
 pub mod ws;

@@ -89,3 +89,27 @@ pub const WS_HEADER_BYTES_MAX: usize = 2 + 8 + 4;
 pub const WS_NONCE_BYTES: usize = 16;
 
 const _: () = assert!(WS_CONTROL_BYTES_MAX < 126, "the length of a control frame has its shortest form");
+
+// ---------------------------------------------------------------------------------------------------------------
+// Engine.IO 4 and Socket.IO 5
+// ---------------------------------------------------------------------------------------------------------------
+
+/// What separates the packets of a polling payload: the record separator of ASCII (Engine.IO 4, "Packet encoding, HTTP
+/// long-polling").
+pub const ENGINEIO_SEPARATOR: u8 = 0x1e;
+
+/// Most binary attachments of a packet. The protocol names no limit; this is the reference implementation's default.
+pub const SOCKETIO_ATTACHMENTS_MAX: u8 = 10;
+
+/// Longest namespace, in bytes, with its slash. The protocol names no limit; a refusal repeats the name.
+pub const SOCKETIO_NAMESPACE_BYTES_MAX: usize = 256;
+
+/// Largest acknowledgement id: the largest integer that every client can hold (RFC 8259, 6: "integers [...] in the range
+/// [-(2**53)+1, (2**53)-1] are interoperable").
+pub const SOCKETIO_ACK_ID_MAX: u64 = (1 << 53) - 1;
+
+/// Most digits of an acknowledgement id.
+pub const SOCKETIO_ACK_ID_DIGITS_MAX: usize = 16;
+
+const _: () = assert!(SOCKETIO_ACK_ID_MAX < 10_u64.pow(SOCKETIO_ACK_ID_DIGITS_MAX as u32));
+const _: () = assert!(SOCKETIO_ATTACHMENTS_MAX < 100, "the count of attachments has two digits at most");

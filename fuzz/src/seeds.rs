@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 /// One target's way in: the name of the target, and bytes that are worth beginning with.
 pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
-    let mqtt = read("mqtt", mqtt);
+    let mqtt = read("mqtt", mqtt_notation);
     let http = read("http", http);
     let json = read("json", json);
+    let (engineio, socketio) = (read("engineio", mqtt_notation), read("socketio", mqtt_notation));
     vec![
         ("mqtt_decode", mqtt.clone()),
         // Bytes mean steps there, and any bytes do; those of packets at least are no noise.
@@ -18,6 +19,8 @@ pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("http_head", http.clone()),
         ("http_session", http),
         ("json_members", json),
+        ("engineio_decode", engineio),
+        ("socketio_decode", socketio),
     ]
 }
 
@@ -39,7 +42,7 @@ fn text(file: &Path) -> String {
 }
 
 /// Blocks of three lines; the second holds the bytes: hex digits, `'text'`, `61*100`.
-fn mqtt(text: &str) -> Vec<Vec<u8>> {
+fn mqtt_notation(text: &str) -> Vec<Vec<u8>> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let blocks: Vec<&str> = lines.collect();
     blocks.split(|line| line.is_empty()).filter_map(|block| Some(mqtt_bytes(block.get(1)?))).collect()
@@ -52,7 +55,7 @@ fn mqtt_bytes(line: &str) -> Vec<u8> {
             bytes.extend_from_slice(part.as_bytes());
             continue;
         }
-        for token in part.split_whitespace() {
+        for token in part.split_whitespace().filter(|&token| token != "-") {
             let (hex, times) = token.split_once('*').unwrap_or((token, "1"));
             let byte = u8::from_str_radix(hex, 16).expect("two hex digits");
             bytes.extend(std::iter::repeat_n(byte, times.parse().expect("how often")));

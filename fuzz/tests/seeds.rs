@@ -13,6 +13,8 @@ fn check_of(target: &str) -> fn(&[u8]) {
         "http_head" => fuzz::http_head::check,
         "http_session" => fuzz::http_session::check,
         "json_members" => fuzz::json_members::check,
+        "engineio_decode" => fuzz::engineio_decode::check,
+        "socketio_decode" => fuzz::socketio_decode::check,
         other => panic!("{other} has no check"),
     }
 }

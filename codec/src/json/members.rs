@@ -111,7 +111,7 @@ fn settle<'a>(
 
 /// A member's name as the document spells it.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Key<'a> {
+pub(crate) struct Key<'a> {
     /// What stands between the quotation marks.
     inner: &'a str,
     escaped: bool,
@@ -125,7 +125,7 @@ impl<'a> Key<'a> {
 
     /// Whether the key stands for this name.
     #[inline(always)]
-    fn is(&self, name: &str) -> bool {
+    pub(crate) fn is(&self, name: &str) -> bool {
         if self.escaped { text::unescaped(self.inner).eq(name.chars()) } else { self.inner == name }
     }
 

@@ -24,6 +24,7 @@
 //! ```
 
 mod members;
+mod pieces;
 mod raw;
 mod scan;
 mod text;
@@ -33,6 +34,7 @@ mod word;
 use core::fmt;
 
 pub use members::members;
+pub(crate) use pieces::Piece;
 pub use raw::{Elements, Kind, Raw, validate, value};
 pub use text::encode_str;
 pub use whole::Names;
