@@ -16,6 +16,7 @@ pub mod errors;
 pub mod events;
 pub mod gather;
 pub mod http;
+pub mod inquiries;
 pub mod operator;
 pub mod parameters;
 pub mod routes;

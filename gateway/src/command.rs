@@ -3,15 +3,19 @@
 //! ```text
 //!   ask -> judged -> pending, deadline armed -> said to the device (device::speech) -> answer
 //!             \                   \                                                      |
-//!              \                   +-- expire, device left ------------------------------+
+//!              \                   +-- again (retry), expire, cancel, device left --------+
 //!               +---------------------------------------------------> settle: exactly once, one mail back
 //! ```
 
+pub mod again;
 pub mod answer;
 pub mod ask;
 pub mod id;
+pub mod inquiry;
 pub mod outcome;
 pub mod pending;
+pub mod records;
 pub mod repeats;
 pub mod settle;
+pub mod story;
 pub mod text;

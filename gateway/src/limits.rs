@@ -155,6 +155,10 @@ limits! {
         idempotency_keys_per_core: u32 = 100_000, 1..=10_000_000, "keys";
         /// Bytes of answers that one core keeps for repeats; the oldest gives way.
         idempotency_bytes_per_core: usize = 67_108_864, 65_536..=17_179_869_184, "bytes";
+        /// Ended commands that one core remembers, for those who ask how one went; the oldest gives way.
+        command_records_per_core: u32 = 4096, 0..=10_000_000, "commands";
+        /// Bytes of names and answers of the ended commands that one core remembers; the oldest gives way.
+        command_records_bytes_per_core: usize = 16_777_216, 65_536..=17_179_869_184, "bytes";
         /// Shortest `timeoutMs` accepted; a shorter one is answered 422.
         timeout_ms_min: u64 = 1000, 1..=3_600_000, "ms";
         /// Longest `timeoutMs` accepted; a longer one is answered 422.

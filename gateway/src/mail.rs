@@ -7,7 +7,10 @@
 //!
 //! ```text
 //!   agent's core  -- Ask ------------>  home core        home core -- Store(Keep) -->  store writer
-//!                 <- Settled ---------                             <- Stored(Kept) --
+//!                 <- Accepted --------                             <- Stored(Kept) --
+//!                 <- Settled ---------
+//!   agent's core  -- Inquire -------->  home core
+//!                 <- Told ------------
 //!   agent's core  -- Gather --------->  every core       home core -- Work(Compile) -> worker
 //!                 <- Gathered --------                             <- Worked(Compiled)
 //! ```
@@ -16,6 +19,7 @@ use crate::agent::gather::{Query, View};
 use crate::auth::Keys;
 use crate::auth::{Agent, InFlight};
 use crate::command::id::CommandId;
+use crate::command::inquiry::{Inquiry, Told};
 use crate::command::outcome::Outcome;
 use crate::command::text::AskText;
 use crate::metrics::Counters;
@@ -29,8 +33,14 @@ use std::sync::Arc;
 pub enum Mail {
     /// To the device's home core: please run this command.
     Ask(Ask),
+    /// Back to the agent's core: the command is taken, for a request that does not wait for its end.
+    Accepted(Accepted),
     /// Back to the agent's core: the command's one and only end.
     Settled(Settled),
+    /// To a command's home core: how does it go, or take it back; or to every core: which are there?
+    Inquire(Inquiry),
+    /// Back: what is known.
+    Told(Told),
     /// To every core: what do you hold of this agent?
     Gather(Gather),
     /// Back to the agent's core: one core's part of a list.
@@ -77,6 +87,19 @@ pub struct Ask {
     pub text: AskText,
     /// The agent's own time limit in milliseconds, if it gave one.
     pub timeout_ms: Option<u32>,
+    /// The request waits for the end; otherwise it is told at once that the command is taken.
+    pub waits: bool,
+    /// The command may wait for a device that is away.
+    pub queues: bool,
+}
+
+/// A command was taken; its request does not wait for the end.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The waiting request on the agent's core.
+    pub ticket: Key,
+    /// The command.
+    pub id: CommandId,
 }
 
 /// The end of a command, on its way back to the agent.

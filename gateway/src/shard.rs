@@ -8,7 +8,9 @@ use crate::agent::http::HttpPeer;
 use crate::agent::ticket::Ticket;
 use crate::auth::Keys;
 use crate::buffers::Buffers;
+use crate::command::again::Attempt;
 use crate::command::pending::Pending;
+use crate::command::records::Records;
 use crate::command::repeats::Repeats;
 use crate::config::{Protocol, Serves};
 use crate::device::conversation::MqttPeer;
@@ -72,6 +74,8 @@ pub struct Baggage {
 pub enum Alarmed {
     /// A command's time is up.
     Command(Key),
+    /// Time to see whether a command must be said again.
+    Again(Attempt),
     /// Time to let some clients go, while the gateway stops.
     Release,
 }
@@ -86,6 +90,7 @@ pub struct Shard {
     pub(crate) manifests: Interned,
     pub(crate) pending: Slots<Pending>,
     pub(crate) repeats: Repeats,
+    pub(crate) records: Records,
     pub(crate) held: Slots<Held>,
     pub(crate) tickets: Slots<Ticket>,
     pub(crate) buffers: Buffers,
@@ -97,7 +102,12 @@ pub struct Shard {
 impl Shard {
     /// A core's tenant with no connection yet.
     pub fn new(facts: Arc<Facts>, keys: Arc<Keys>) -> Self {
+        let records = Records::new(
+            facts.limits.command_records_per_core as usize,
+            facts.limits.command_records_bytes_per_core,
+        );
         Self {
+            records,
             unidentified: Unidentified::new(
                 facts.limits.unidentified_per_core as usize,
                 facts.limits.unidentified_per_address as usize,
@@ -124,7 +134,8 @@ impl Shard {
         for (key, pending) in self.pending.iter() {
             let row = self.devices.get(pending.device).expect("a pending command has a device");
             let talk = row.talk.as_ref().expect("a device with commands talks");
-            let seen = talk.waiting.iter().chain(&talk.sent).filter(|&&k| k == key).count();
+            let lists = talk.waiting.iter().chain(&talk.sent).chain(&talk.pausing);
+            let seen = lists.filter(|&&k| k == key).count();
             assert_eq!(seen, 1, "a pending command is in exactly one of its device's lists");
         }
         for (key, ticket) in self.tickets.iter() {
@@ -183,6 +194,9 @@ impl Service for Shard {
     fn mail(&mut self, cx: &mut Cx<'_>, from: usize, mail: Mail) {
         match mail {
             Mail::Ask(ask) => self.asked(cx, ask),
+            Mail::Accepted(accepted) => self.answer_accepted(cx, &accepted),
+            Mail::Inquire(inquiry) => self.inquired(cx, inquiry),
+            Mail::Told(told) => self.answer_inquiry(cx, told),
             Mail::Settled(settled) => self.answer_command(cx, settled),
             Mail::Gather(gather) => self.gather(cx, gather),
             Mail::Gathered(gathered) => self.gathered(cx, gathered),
@@ -209,6 +223,7 @@ impl Service for Shard {
     fn rang(&mut self, cx: &mut Cx<'_>, token: Alarmed) {
         match token {
             Alarmed::Command(key) => self.expire(cx, key),
+            Alarmed::Again(attempt) => self.again(cx, attempt),
             Alarmed::Release => self.release_some(cx),
         }
     }

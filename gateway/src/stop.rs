@@ -5,6 +5,7 @@
 //! when nobody is left, or at the deadline.
 
 use crate::agent::http::Waits;
+use crate::command::outcome::Outcome;
 use crate::device::status::Reason;
 use crate::peer::Peer;
 use crate::shard::{Alarmed, Cx, Shard};
@@ -28,12 +29,22 @@ pub struct Release {
 impl Shard {
     /// The stop begins.
     pub(crate) fn begin_release(&mut self, cx: &mut Cx<'_>) {
+        self.settle_the_unreachable(cx);
         let over = Duration::from_millis(self.facts.limits.drain_ms).mul_f64(RELEASE_SHARE);
         let waves = (over.as_millis() / WAVE_EVERY.as_millis()).max(1) as usize;
         let (mqtt, http) = self.peers.count();
         self.release =
             Release { wave: ((mqtt + http) / waves).max(WAVE_MIN), ends_at: Some(cx.now() + over) };
         self.release_some(cx);
+    }
+
+    /// Commands that wait for a device which is away cannot be waited for any longer.
+    fn settle_the_unreachable(&mut self, cx: &mut Cx<'_>) {
+        let away = |device| self.devices.get(device).is_none_or(|row| row.seat.is_none());
+        let commands = self.pending.iter().filter(|(_, pending)| away(pending.device));
+        for key in commands.map(|(key, _)| key).collect::<Vec<_>>() {
+            self.settle(cx, key, Outcome::ShuttingDown, &[]);
+        }
     }
 
     /// Lets a wave of clients go, and comes again.

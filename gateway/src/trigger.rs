@@ -2,10 +2,11 @@
 //!
 //! ```text
 //!   PUBLISH trigger -> intake (quota, repeat?) -> held in the outbox -> Keep to the store writer
-//!                                                                            |
+//!   an agent's test -> fire (quota) ------------------^                       |
 //!   agent's event stream <- journal <----------------------------------------+
 //!   PUBACK, then trigger_ack <- outbox <- Kept
 //! ```
 
+pub mod fire;
 pub mod intake;
 pub mod outbox;

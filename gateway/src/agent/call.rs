@@ -4,7 +4,7 @@
 //! rules that gave the name find its owner again; then it is a command like any other. `…__is_online` is answered here,
 //! without asking the device.
 
-use super::commands::{Unsent, Wanted, idempotency_key};
+use super::commands::{Unsent, Wanted, idempotency_key, prefers_async};
 use super::devices::What;
 use super::errors::ApiError;
 use super::gather::{Query, View};
@@ -24,6 +24,7 @@ pub struct Call {
     arguments: Option<Box<[u8]>>,
     key: Box<str>,
     timeout_ms: Option<u32>,
+    waits: bool,
 }
 
 impl Shard {
@@ -52,6 +53,7 @@ impl Shard {
             arguments: self.read_payload(arguments)?.map(Into::into),
             key: idempotency_key(request)?.into(),
             timeout_ms: self.read_timeout(timeout)?,
+            waits: !prefers_async(request),
         })
     }
 
@@ -78,6 +80,9 @@ impl Shard {
                     payload: call.arguments.as_deref(),
                     key: &call.key,
                     timeout_ms: call.timeout_ms,
+                    waits: call.waits,
+                    queues: false,
+                    preferred: !call.waits,
                 };
                 self.send_ask(cx, conn, &call.agent, &wanted);
             }

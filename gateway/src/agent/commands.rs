@@ -10,11 +10,12 @@ use super::ticket::{Awaits, Ticket};
 use crate::auth::Agent;
 use crate::command::text::AskText;
 use crate::device::name::HomeHash;
-use crate::mail::{Ask, Mail, Settled};
+use crate::mail::{Accepted, Ask, Mail, Settled};
 use crate::shard::{Cx, Shard};
 use codec::json::{Kind, Raw, members};
 use engine::Key;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::Arc;
 use transports::http::{Request, Response};
 
@@ -33,6 +34,19 @@ pub(super) struct Wanted<'b> {
     pub(super) key: &'b str,
     /// The agent's own time limit.
     pub(super) timeout_ms: Option<u32>,
+    /// The request waits for the end; otherwise it is told at once that the command is taken.
+    pub(super) waits: bool,
+    /// The command may wait for a device that is away.
+    pub(super) queues: bool,
+    /// The request said by `Prefer` that it does not want to wait.
+    pub(super) preferred: bool,
+}
+
+/// What a request that does not wait for the end is told: where it can ask.
+#[derive(Debug)]
+pub struct Afterwards {
+    agent: Arc<Agent>,
+    preferred: bool,
 }
 
 /// Why a request goes no further: the error, and a sentence if the table's does not do.
@@ -66,16 +80,18 @@ impl Shard {
         if place.is_none() && wanted.key.is_empty() {
             return self.unsent(cx, conn, ApiError::TooManyCommands, "");
         }
-        let Wanted { device, command, payload, key, timeout_ms } = *wanted;
+        let Wanted { device, command, payload, key, timeout_ms, waits, queues, preferred } = *wanted;
         let Some(text) = AskText::write(self.buffers.lend(), device, command, key, payload) else {
             return self.unsent(cx, conn, ApiError::DeviceUnknown, "");
         };
         let home = HomeHash::home(self.facts.home.of(agent.name(), device), cx.cores());
-        let ticket = self.tickets.insert(Ticket { conn, awaits: Awaits::Command });
+        let afterwards = (!waits).then(|| Afterwards { agent: agent.clone(), preferred });
+        let ticket = self.tickets.insert(Ticket { conn, awaits: Awaits::Command(afterwards) });
         if let Some(peer) = self.peers.http_mut(conn) {
             peer.waits = Waits::Ticket(ticket);
         }
-        let ask = Ask { from: cx.core(), ticket, agent: agent.clone(), place, text, timeout_ms };
+        let (from, agent) = (cx.core(), agent.clone());
+        let ask = Ask { from, ticket, agent, place, text, timeout_ms, waits, queues };
         cx.post(home, Mail::Ask(ask));
     }
 
@@ -90,17 +106,23 @@ impl Shard {
             Kind::String => command.plain_str().ok_or((ApiError::CommandUnknown, ""))?,
             _ => return Err(invalid("`command` is a string.")),
         };
-        match offline.filter(|offline| offline.kind() != Kind::Null).map(|offline| offline.plain_str()) {
-            None | Some(Some("reject")) => {}
-            Some(Some("queue")) => return Err((ApiError::QueueingNotPossible, "")),
+        let offline =
+            offline.filter(|offline| offline.kind() != Kind::Null).map(|offline| offline.plain_str());
+        let queues = match offline {
+            None | Some(Some("reject")) => false,
+            Some(Some("queue")) => true,
             Some(_) => return Err(invalid("`offline` is \"reject\" or \"queue\".")),
-        }
+        };
+        let preferred = prefers_async(request);
         Ok(Wanted {
             device,
             command,
             payload: self.read_payload(payload)?,
             key: idempotency_key(request)?,
             timeout_ms: self.read_timeout(timeout)?,
+            waits: !(queues || preferred),
+            queues,
+            preferred,
         })
     }
 
@@ -140,13 +162,33 @@ impl Shard {
         self.buffers.give_back(settled.text);
     }
 
+    /// A command was taken, and its agent does not wait for the end.
+    pub(crate) fn answer_accepted(&mut self, cx: &mut Cx<'_>, accepted: &Accepted) {
+        let Some(Ticket { conn, awaits: Awaits::Command(Some(Afterwards { agent, preferred })) }) =
+            self.tickets.remove(accepted.ticket)
+        else {
+            return;
+        };
+        let mut location = String::from("/v1/agents/");
+        percent_encode(agent.name(), &mut location);
+        write!(location, "/commands/{}", accepted.id).expect("writing to a String cannot fail");
+        let headers = [("Location", location.as_str()), ("Preference-Applied", "respond-async")];
+        let headers = if preferred { &headers[..] } else { &headers[..1] };
+        let body = format!("{{\"commandId\":\"{}\",\"status\":\"queued\"}}", accepted.id);
+        let (content_type, body): (_, &[&[u8]]) = ("application/json", &[body.as_bytes()]);
+        self.respond_parts(cx, conn, Response { status: 202, content_type, headers, body });
+    }
+
     fn answer_done(&mut self, cx: &mut Cx<'_>, conn: Key, settled: &Settled) {
-        let Some(id) = settled.id else { return };
         let mut head = std::mem::take(&mut self.scratch);
         head.clear();
-        head.extend_from_slice(b"{\"commandId\":\"");
-        head.extend_from_slice(&id.text());
-        head.extend_from_slice(b"\",\"status\":\"done\",\"data\":");
+        head.push(b'{');
+        if let Some(id) = settled.id {
+            head.extend_from_slice(b"\"commandId\":\"");
+            head.extend_from_slice(&id.text());
+            head.extend_from_slice(b"\",");
+        }
+        head.extend_from_slice(b"\"status\":\"done\",\"data\":");
         let mut tail = [0; 32];
         let tail = write_tail(&mut tail, settled.duration_ms);
         let body: [&[u8]; 3] = [&head, &settled.text, tail];
@@ -179,6 +221,25 @@ fn invalid(detail: &'static str) -> Unsent {
     (ApiError::InvalidRequest, detail)
 }
 
+/// Whether the request would rather not wait: `Prefer: respond-async` (RFC 7240, 4.1).
+pub(super) fn prefers_async(request: &Request<'_>) -> bool {
+    let Some(prefer) = request.header("prefer") else { return false };
+    let names = prefer.split(',').map(|one| one.split([';', '=']).next().unwrap_or_default().trim());
+    names.into_iter().any(|name| name.eq_ignore_ascii_case("respond-async"))
+}
+
+/// Writes a name as one segment of a path (RFC 3986, 2.1).
+fn percent_encode(name: &str, path: &mut String) {
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                path.push(char::from(byte))
+            }
+            _ => write!(path, "%{byte:02X}").expect("writing to a String cannot fail"),
+        }
+    }
+}
+
 /// The request's idempotency key, empty when it has none; `lua-cli` spells the header with an `X-`.
 pub(super) fn idempotency_key<'b>(request: &Request<'b>) -> Result<&'b str, Unsent> {
     let headers = ["idempotency-key", "x-idempotency-key"];
@@ -200,6 +261,13 @@ fn write_tail(place: &mut [u8; 32], duration_ms: u32) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_one_segment_of_a_path() {
+        let mut path = String::new();
+        percent_encode("a/b é~", &mut path);
+        assert_eq!(path, "a%2Fb%20%C3%A9~");
+    }
 
     #[test]
     fn the_tail_holds_any_duration() {

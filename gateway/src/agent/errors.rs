@@ -52,6 +52,12 @@ pub enum ApiError {
     KeyReused,
     /// The request wants a thing queued that cannot be.
     QueueingNotPossible,
+    /// The command was taken back.
+    CommandCancelled,
+    /// The command has ended and cannot be taken back.
+    CommandFinished,
+    /// The agent fires too many triggers.
+    TooManyTriggers,
     /// The gateway is stopping.
     ShuttingDown,
     /// Not ready to serve.
@@ -101,8 +107,8 @@ table! {
         "Send at most the configured payload_bytes_max."
     DeviceUnknown "device-unknown" 404 false "The agent has no such device."
         "List the devices; a device is known once it has connected."
-    CommandUnknown "command-unknown" 404 false "The device has no such command."
-        "List the tools; a device's commands are those of its current connection."
+    CommandUnknown "command-unknown" 404 false "There is no such command."
+        "List the tools; a device's commands are those of its current connection. Ended commands are remembered for a while only."
     ToolUnknown "tool-unknown" 404 false "The agent has no such tool."
         "List the tools; a name may change when two devices begin to claim the same one."
     InvalidArguments "invalid-arguments" 422 false "The payload does not fit the command's schema."
@@ -122,7 +128,13 @@ table! {
     KeyReused "idempotency-key-reused" 422 false "The idempotency key was used for another request."
         "Use a fresh key for each request; repeat a request with the same body."
     QueueingNotPossible "queueing-not-possible" 409 false "The command cannot be queued for a device that is away."
-        "Send it when the device is online."
+        "Send it when the device is online; only a device with a persistent session has a place to queue in."
+    CommandCancelled "command-cancelled" 409 false "The command was taken back."
+        "With outcome `unknown` the device had it already and may have run it."
+    CommandFinished "command-finished" 409 false "The command has ended and cannot be taken back."
+        "Ask for the command to see how it ended."
+    TooManyTriggers "too-many-triggers" 429 true "The agent fires too many triggers."
+        "Wait for a second."
     ShuttingDown "shutting-down" 503 true "The gateway is stopping."
         "Try again; another process takes over."
     NotReady "not-ready" 503 true "The gateway is not ready."
@@ -153,6 +165,9 @@ pub fn of_outcome(outcome: Outcome) -> Option<(ApiError, &'static str)> {
         Outcome::DeviceBusy => (ApiError::DeviceBusy, "not_sent"),
         Outcome::TooManyCommands => (ApiError::TooManyCommands, "not_sent"),
         Outcome::KeyReused => (ApiError::KeyReused, "not_sent"),
+        Outcome::Cancelled(reached) => (ApiError::CommandCancelled, word(reached)),
+        Outcome::QueueingNotPossible => (ApiError::QueueingNotPossible, "not_sent"),
+        Outcome::TooManyTriggers => (ApiError::TooManyTriggers, "not_sent"),
         Outcome::ShuttingDown => (ApiError::ShuttingDown, "not_sent"),
     })
 }

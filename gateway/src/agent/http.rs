@@ -59,7 +59,7 @@ pub struct Caller {
 /// A request that may go on.
 struct Admitted {
     endpoint: Endpoint,
-    /// The device or the tool of the path, or empty.
+    /// The device, the tool or the command of the path, or empty.
     name: String,
     caller: Caller,
 }
@@ -227,6 +227,9 @@ impl Shard {
             (Endpoint::Device, Some(agent)) => self.show_device(cx, conn, agent, name),
             (Endpoint::Tools, Some(agent)) => self.list_tools(cx, conn, request, agent),
             (Endpoint::Command, Some(agent)) => self.run_command(cx, conn, request, agent, name),
+            (Endpoint::Commands, Some(agent)) => self.list_commands_of(cx, conn, request, agent),
+            (Endpoint::CommandState, Some(agent)) => self.show_command(cx, conn, agent, name),
+            (Endpoint::CommandCancel, Some(agent)) => self.cancel_command(cx, conn, agent, name),
             (Endpoint::Tool, Some(agent)) => self.call_tool(cx, conn, request, agent, name),
             (Endpoint::Events, Some(agent)) => self.open_stream(cx, conn, request, caller, agent),
             (
@@ -234,6 +237,9 @@ impl Shard {
                 | Endpoint::Device
                 | Endpoint::Tools
                 | Endpoint::Command
+                | Endpoint::Commands
+                | Endpoint::CommandState
+                | Endpoint::CommandCancel
                 | Endpoint::Tool
                 | Endpoint::Events,
                 None,

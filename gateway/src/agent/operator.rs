@@ -116,6 +116,7 @@ impl Shard {
         counters.set_connections(Transport::Mqtt, mqtt as u64);
         counters.set_connections(Transport::Http, http as u64);
         counters.set_commands_pending(self.pending.len() as u64);
+        counters.set_command_records(self.records.len() as u64, self.records.text_bytes() as u64);
         counters.set_triggers_unacknowledged(self.held.len() as u64);
         counters.add_engine(cx.stats());
     }

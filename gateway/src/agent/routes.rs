@@ -26,6 +26,12 @@ pub enum Endpoint {
     Tools,
     /// Run a command.
     Command,
+    /// An agent's commands.
+    Commands,
+    /// One command.
+    CommandState,
+    /// Take a command back.
+    CommandCancel,
     /// Call a tool by its name.
     Tool,
     /// The event stream.
@@ -89,6 +95,21 @@ pub const ROUTES: &[Route] = &[
         Part::Agents,
         Access::OwnAgent,
         Endpoint::Command,
+    ),
+    route(Method::Get, "/v1/agents/{agent}/commands", Part::Agents, Access::OwnAgent, Endpoint::Commands),
+    route(
+        Method::Get,
+        "/v1/agents/{agent}/commands/{command}",
+        Part::Agents,
+        Access::OwnAgent,
+        Endpoint::CommandState,
+    ),
+    route(
+        Method::Delete,
+        "/v1/agents/{agent}/commands/{command}",
+        Part::Agents,
+        Access::OwnAgent,
+        Endpoint::CommandCancel,
     ),
     route(Method::Get, "/v1/agents/{agent}/tools", Part::Agents, Access::OwnAgent, Endpoint::Tools),
     route(Method::Post, "/v1/agents/{agent}/tools/{tool}", Part::Agents, Access::OwnAgent, Endpoint::Tool),

@@ -3,7 +3,9 @@
 //! Owns what is needed to answer when the mail comes. A ticket whose connection has gone is removed; the mail then finds
 //! nothing, which is all right: the command has settled, only nobody hears it.
 
+use super::commands::Afterwards;
 use super::gather::Rendering;
+use super::inquiries::Listing;
 use crate::metrics::Counters;
 use crate::shard::Shard;
 use engine::Key;
@@ -20,8 +22,12 @@ pub struct Ticket {
 /// What a ticket waits for.
 #[derive(Debug)]
 pub enum Awaits {
-    /// The one end of a command.
-    Command,
+    /// The one end of a command; or that it was taken, for a request that does not wait for the end.
+    Command(Option<Afterwards>),
+    /// What is known of a command, or that it was taken back.
+    Inquiry,
+    /// Every core's part of a list of commands.
+    Commands(Listing),
     /// Every core's part of a list.
     Devices(Rendering),
     /// Every neighbour's counters.

@@ -47,6 +47,12 @@ impl Agent {
         }
     }
 
+    /// An agent of a unit test.
+    #[cfg(test)]
+    pub(crate) fn for_tests(name: &str) -> Arc<Self> {
+        Arc::new(Self::new(name))
+    }
+
     /// The agent's id.
     pub fn name(&self) -> &str {
         &self.name

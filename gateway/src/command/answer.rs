@@ -2,11 +2,13 @@
 //!
 //! Owns the reading of `response`: members found without building a tree, the command found by its id without a
 //! search, `data` handed on as the bytes the device sent. An answer from any other device than the one that was asked, a
-//! second answer, and an answer after the end are dropped and counted; the first one stands.
+//! second answer, and one to an attempt that is over are dropped and counted; the first one stands. The first answer
+//! that comes after the end is written into the command's history and told as an event; it changes nothing.
 
-use super::id::CommandId;
+use super::id::{AttemptId, CommandId};
 use super::outcome::Outcome;
 use super::pending::Pending;
+use super::story::State;
 use crate::device::notice::Notice;
 use crate::shard::{Cx, Shard};
 use codec::json::{Raw, members};
@@ -14,6 +16,14 @@ use engine::Key;
 
 /// What a device says when it fails without a word.
 const NO_REASON: &str = "the device gave no reason";
+
+/// What became of a command when an answer to it comes too late.
+enum Late {
+    /// It is the first one after an end without an answer.
+    New,
+    /// Anything else.
+    Nothing,
+}
 
 impl Shard {
     /// A `response` of the device.
@@ -25,23 +35,33 @@ impl Shard {
             let message = "a response is a JSON object with commandId and success";
             return self.notify(cx, device, Notice::Error("INVALID_RESPONSE", message.into()));
         };
-        let key = id.plain_str().and_then(CommandId::parse).and_then(|id| self.find_asked(cx, id, device));
-        let Some(key) = key else {
-            // Late, repeated, foreign or made up: the answer that came first, or the deadline, stands.
+        let success = success.and_then(|success| success.as_bool()) == Some(true);
+        let Some(id) = id.plain_str().and_then(AttemptId::parse) else {
             return self.counters.unexpected_response();
         };
-        match success.and_then(|success| success.as_bool()) {
-            Some(true) => self.settle_done(cx, key, data),
-            _ => self.settle_failed(cx, key, error),
+        match self.find_asked(cx, id, device) {
+            Some(key) if success => self.settle_done(cx, key, data),
+            Some(key) => {
+                if !self.try_again(cx, key) {
+                    self.settle_failed(cx, key, error);
+                }
+            }
+            None => match self.is_late(id.command, device) {
+                Late::New => self.answered_late(cx, id.command, success, data, error),
+                // Repeated, foreign or made up: the answer that came first, or the deadline, stands.
+                Late::Nothing => self.counters.unexpected_response(),
+            },
         }
         self.speak(cx, device);
     }
 
-    /// The pending entry of an id, if it is one of ours, still pending, and asked of this very device.
-    fn find_asked(&self, cx: &Cx<'_>, id: CommandId, device: Key) -> Option<Key> {
-        let pending: &Pending = self.pending.get(id.entry)?;
-        (pending.device == device && pending.id(id.entry, cx.core(), self.facts.epoch) == id)
-            .then_some(id.entry)
+    /// The pending entry of an id, if it is one of ours, still pending, asked of this very device, and not of an attempt
+    /// that the device has answered.
+    fn find_asked(&self, cx: &Cx<'_>, id: AttemptId, device: Key) -> Option<Key> {
+        let entry = id.command.entry;
+        let pending: &Pending = self.pending.get(entry)?;
+        let asked = pending.device == device && pending.attempts > 0;
+        (asked && pending.attempt_id(entry, cx.core(), self.facts.epoch) == id).then_some(entry)
     }
 
     fn settle_done(&mut self, cx: &mut Cx<'_>, key: Key, data: Option<Raw<'_>>) {
@@ -54,8 +74,48 @@ impl Shard {
 
     fn settle_failed(&mut self, cx: &mut Cx<'_>, key: Key, error: Option<Raw<'_>>) {
         let mut unescaped = String::new();
-        let reason = error.and_then(|error| error.text(&mut unescaped)).unwrap_or(NO_REASON);
+        let reason = self.reason(error, &mut unescaped);
+        self.settle(cx, key, Outcome::DeviceError, reason.as_bytes());
+    }
+
+    /// What the device said of its failure, cut to what is kept.
+    fn reason<'s>(&self, error: Option<Raw<'s>>, unescaped: &'s mut String) -> &'s str {
+        let reason = error.and_then(|error| error.text(unescaped)).unwrap_or(NO_REASON);
         let cut = reason.floor_char_boundary(self.facts.limits.response_error_bytes_max);
-        self.settle(cx, key, Outcome::DeviceError, &reason.as_bytes()[..cut]);
+        reason.get(..cut).unwrap_or_default()
+    }
+
+    fn is_late(&self, id: CommandId, device: Key) -> Late {
+        match self.records.find(id) {
+            Some(record) if record.device == device && record.times.late_ms.is_none() => match record.state {
+                State::TimedOut | State::Unknown | State::Cancelled if record.attempts > 0 => Late::New,
+                _ => Late::Nothing,
+            },
+            Some(_) | None => Late::Nothing,
+        }
+    }
+
+    /// The device did answer, after the agent was told that it did not: part of the history, and an event.
+    fn answered_late(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: CommandId,
+        success: bool,
+        data: Option<Raw<'_>>,
+        error: Option<Raw<'_>>,
+    ) {
+        self.counters.late_response();
+        if let Some(record) = self.records.find_mut(id) {
+            let after_ms = cx.now().saturating_duration_since(record.asked_at).as_millis();
+            record.times.late_ms = Some(u32::try_from(after_ms).unwrap_or(u32::MAX));
+        }
+        let mut unescaped = String::new();
+        let answer = match success {
+            true => data.map_or(&b"null"[..], |data| data.as_bytes()),
+            false => self.reason(error, &mut unescaped).as_bytes(),
+        };
+        if answer.len() <= self.facts.limits.payload_bytes_max {
+            self.tell_command(cx, id, |story, json| story.write_late(success, answer, json));
+        }
     }
 }

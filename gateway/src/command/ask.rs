@@ -1,25 +1,39 @@
 //! An ask reaches the device's home core and is judged there.
 //!
-//! Owns the questions in their order: is it a repeat, is the gateway stopping, is there such a device, is it here, does it have such a
-//! command, do the arguments fit, is there room. What passes becomes a pending entry with a deadline, in the
-//! device's queue. Never writes to a device: [`crate::device::speech`] does.
+//! Owns the questions in their order: is it a repeat, is it a test of a trigger, is the gateway stopping, is there such a
+//! device, is it here or may the command wait for it, does it have such a command, do the arguments fit, is there room.
+//! What passes becomes a pending entry with a deadline, in the device's queue. Never writes to a device:
+//! [`crate::device::speech`] does.
 
 use super::outcome::{Outcome, Reached};
 use super::pending::{Pending, Stage};
 use super::repeats::{Answer, Found, RepeatLimits, Waiter};
+use super::story::Times;
 use crate::auth::InFlight;
+use crate::device::manifest::{Manifest, Retry};
+use crate::device::row::Row;
 use crate::device::schema::ArgumentError;
-use crate::mail::{Ask, Mail, Settled};
+use crate::mail::{Accepted, Ask, Mail, Settled};
 use crate::metrics::CommandOutcome;
 use crate::shard::{Alarmed, Cx, Shard};
 use codec::json::encode_str;
 use engine::Key;
 use std::time::Duration;
 
+/// What a command's name begins with when it is no command but a test of the trigger that follows.
+pub const TEST_TRIGGER: &str = "__test_trigger__";
+
 /// Why an ask goes no further.
-struct Declined {
-    outcome: Outcome,
-    errors: Vec<ArgumentError>,
+pub(crate) struct Declined {
+    pub(crate) outcome: Outcome,
+    pub(crate) errors: Vec<ArgumentError>,
+}
+
+/// An ask that may go on.
+struct Passed {
+    device: Key,
+    timeout: Duration,
+    retry: Option<Retry>,
 }
 
 impl From<Outcome> for Declined {
@@ -31,6 +45,8 @@ impl From<Outcome> for Declined {
 impl Shard {
     /// An agent asks for a command of a device whose home is here.
     pub(crate) fn asked(&mut self, cx: &mut Cx<'_>, mut ask: Ask) {
+        // A test of a trigger is over as soon as it is kept: there is nothing to wait for.
+        ask.waits |= ask.text.command().starts_with(TEST_TRIGGER);
         let name = self.repeat_name(&ask);
         if let Some((name, request)) = name
             && self.is_answered(cx, &mut ask, name, request)
@@ -40,14 +56,22 @@ impl Shard {
         let Some(place) = ask.place.take() else {
             return self.decline(cx, ask, &Outcome::TooManyCommands.into());
         };
+        if ask.text.command().starts_with(TEST_TRIGGER) {
+            return self.fire_for_agent(cx, ask, place, name);
+        }
         match self.judge(cx, &ask) {
-            Ok((device, timeout)) => {
-                let limits = self.repeat_limits();
-                let repeat = name.map(|(name, request)| self.repeats.begin(name, request, cx.now(), limits));
-                self.begin(cx, ask, place, repeat, device, timeout);
+            Ok(passed) => {
+                let repeat = self.begin_repeat(cx, name);
+                self.begin(cx, ask, place, repeat, passed);
             }
             Err(declined) => self.decline(cx, ask, &declined),
         }
+    }
+
+    /// A request with an idempotency key goes on: its repeats will join it.
+    pub(crate) fn begin_repeat(&mut self, cx: &Cx<'_>, name: Option<(u128, u64)>) -> Option<Key> {
+        let limits = self.repeat_limits();
+        name.map(|(name, request)| self.repeats.begin(name, request, cx.now(), limits))
     }
 
     /// What stands for (agent, device, idempotency key), and for what is asked.
@@ -63,10 +87,18 @@ impl Shard {
     /// Whether the request is a repeat; then it waits with the first one, or has been answered.
     fn is_answered(&mut self, cx: &mut Cx<'_>, ask: &mut Ask, name: u128, request: u64) -> bool {
         let waiter = Waiter { core: ask.from, ticket: ask.ticket };
-        let settled = match self.repeats.find(name, request, waiter) {
+        let settled = match self.repeats.find(name, request, ask.waits.then_some(waiter)) {
             Found::New => return false,
-            Found::Joined => {
+            Found::Joined(id) => {
                 self.counters.command(CommandOutcome::Repeated);
+                if let (false, Some(id)) = (ask.waits, id) {
+                    cx.post(ask.from, Mail::Accepted(Accepted { ticket: ask.ticket, id }));
+                }
+                return true;
+            }
+            Found::Settled(&Answer { id: Some(id), .. }) if !ask.waits => {
+                self.counters.command(CommandOutcome::Repeated);
+                cx.post(ask.from, Mail::Accepted(Accepted { ticket: ask.ticket, id }));
                 return true;
             }
             Found::Settled(answer) => {
@@ -95,7 +127,7 @@ impl Shard {
         }
     }
 
-    fn judge(&self, cx: &Cx<'_>, ask: &Ask) -> Result<(Key, Duration), Declined> {
+    fn judge(&self, cx: &Cx<'_>, ask: &Ask) -> Result<Passed, Declined> {
         if cx.draining() {
             return Err(Outcome::ShuttingDown.into());
         }
@@ -104,14 +136,7 @@ impl Shard {
         let (device, row) = device
             .and_then(|device| Some((device, self.devices.get(device)?)))
             .ok_or(Outcome::DeviceUnknown)?;
-        if !row.status.is_here() {
-            return Err(Outcome::DeviceOffline(Reached::NotSent).into());
-        }
-        let manifest = row.manifest.as_ref().ok_or(Outcome::CommandUnknown)?;
-        if !row.has_tools() {
-            // It is back, and has not yet said what it can do: what it could do before may not be true any more.
-            return Err(Outcome::DeviceOffline(Reached::NotSent).into());
-        }
+        let manifest = reachable(row, ask.queues)?;
         let command = manifest.command(ask.text.command()).ok_or(Outcome::CommandUnknown)?;
         if let Some(schema) = &command.schema {
             let payload = ask.text.payload().unwrap_or(b"{}");
@@ -125,42 +150,44 @@ impl Shard {
         }
         let default_ms = self.facts.limits.timeout_ms_default;
         let timeout_ms = ask.timeout_ms.or(command.timeout_ms).map_or(default_ms, u64::from);
-        Ok((device, Duration::from_millis(timeout_ms)))
+        Ok(Passed { device, timeout: Duration::from_millis(timeout_ms), retry: command.retry })
     }
 
-    fn begin(
-        &mut self,
-        cx: &mut Cx<'_>,
-        ask: Ask,
-        place: InFlight,
-        repeat: Option<Key>,
-        device: Key,
-        timeout: Duration,
-    ) {
-        let deadline = cx.now() + timeout;
-        let grace = Duration::from_millis(self.facts.limits.command_grace_ms);
-        let nonce = cx.random_u64();
-        let now = cx.now();
+    fn begin(&mut self, cx: &mut Cx<'_>, ask: Ask, place: InFlight, repeat: Option<Key>, passed: Passed) {
+        let Passed { device, timeout, retry } = passed;
+        let (now, nonce, waiter) = (cx.now(), cx.random_u64(), Waiter { core: ask.from, ticket: ask.ticket });
+        let times = Times { asked_wall_ms: cx.wall_ms(), ..Times::default() };
         let key = self.pending.insert_with(|key| Pending {
-            from: ask.from,
-            ticket: ask.ticket,
+            waiter: ask.waits.then_some(waiter),
             place,
             device,
             text: ask.text,
             repeat,
+            queues: ask.queues,
             stage: Stage::Waiting,
+            attempts: 0,
+            wire: 1,
+            retry,
             asked_at: now,
-            deadline,
-            alarm: cx.arm(deadline + grace, Alarmed::Command(key)),
+            times,
+            deadline: now + timeout,
+            alarm: cx.arm(now + timeout, Alarmed::Command(key)),
             nonce,
         });
+        let id = self.pending.get(key).map(|pending| pending.id(key, cx.core(), self.facts.epoch));
+        if let (Some(repeat), Some(id)) = (repeat, id) {
+            self.repeats.name(repeat, id);
+        }
+        if let (false, Some(id)) = (ask.waits, id) {
+            cx.post(ask.from, Mail::Accepted(Accepted { ticket: ask.ticket, id }));
+        }
         if let Some(row) = self.devices.get_mut(device) {
             row.talk().waiting.push_back(key);
         }
         self.speak(cx, device);
     }
 
-    fn decline(&mut self, cx: &mut Cx<'_>, ask: Ask, declined: &Declined) {
+    pub(crate) fn decline(&mut self, cx: &mut Cx<'_>, ask: Ask, declined: &Declined) {
         self.counters.command(CommandOutcome::of(declined.outcome));
         let mut text = ask.text.into_buffer();
         write_errors(&mut text, &declined.errors);
@@ -170,12 +197,27 @@ impl Shard {
     }
 }
 
+/// What the device can do, if it is here, or if the command may wait for it: a session that outlives its connection
+/// carries a command to a device that has described itself once.
+fn reachable(row: &Row, queues: bool) -> Result<&Manifest, Declined> {
+    let persists = row.kept.is_some() || row.seat.as_ref().is_some_and(|seat| seat.persistent);
+    let manifest = row.manifest.as_deref();
+    if row.has_tools() || (queues && persists) {
+        return manifest.ok_or_else(|| Outcome::CommandUnknown.into());
+    }
+    if row.status.is_here() && manifest.is_none() {
+        return Err(Outcome::CommandUnknown.into());
+    }
+    // Away, or back and not yet described: what it could do before may not be true any more.
+    Err(if queues { Outcome::QueueingNotPossible } else { Outcome::DeviceOffline(Reached::NotSent) }.into())
+}
+
 /// The answer of a command, told to one more.
 pub(super) fn tell_again(waiter: Waiter, answer: &Answer, mut text: Vec<u8>) -> Settled {
     text.clear();
     text.extend_from_slice(&answer.text);
     let Answer { outcome, id, duration_ms, .. } = *answer;
-    Settled { ticket: waiter.ticket, outcome, id: Some(id), text, duration_ms }
+    Settled { ticket: waiter.ticket, outcome, id, text, duration_ms }
 }
 
 /// Writes argument errors as the API shows them: an array of `{pointer, detail}`; nothing when there are none.

@@ -6,6 +6,7 @@
 
 use engine::Key;
 use std::fmt;
+use std::io::Write;
 
 /// Letters in the text form.
 pub const TEXT_BYTES: usize = 2 + 4 + 8 + 8 + 8 + 16;
@@ -65,6 +66,39 @@ impl CommandId {
     }
 }
 
+/// The id of one attempt, as the device knows it: the command's own for the first, `id~2`, `id~3` for those that follow
+/// a refusal of the device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AttemptId {
+    /// The command.
+    pub command: CommandId,
+    /// The attempt, from 1.
+    pub attempt: u32,
+}
+
+impl AttemptId {
+    /// Appends the text form.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.command.text());
+        if self.attempt > 1 {
+            write!(out, "~{}", self.attempt).expect("writing to a Vec cannot fail");
+        }
+    }
+
+    /// Reads the text form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (command, attempt) = match text.split_once('~') {
+            None => (text, 1),
+            Some((command, attempt)) => (command, attempt.parse().ok().filter(|&attempt| attempt > 1)?),
+        };
+        let id = Self { command: CommandId::parse(command)?, attempt };
+        // One spelling for each: `~02` is not what was given.
+        let digits = text.len() - command.len();
+        let canonical = attempt == 1 || digits == 2 + attempt.ilog10() as usize;
+        canonical.then_some(id)
+    }
+}
+
 impl fmt::Display for CommandId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for byte in self.text() {
@@ -111,6 +145,20 @@ mod tests {
         let text = id.to_string();
         assert_eq!(text.len(), TEXT_BYTES);
         assert_eq!(CommandId::parse(&text), Some(id));
+    }
+
+    #[test]
+    fn an_attempt_has_one_spelling() {
+        let command = CommandId { core: 1, entry: Key { index: 2, generation: 3 }, epoch: 4, nonce: 5 };
+        for attempt in [1, 2, 9, 10, 100] {
+            let (id, mut text) = (AttemptId { command, attempt }, Vec::new());
+            id.write(&mut text);
+            let text = String::from_utf8(text).expect("ASCII");
+            assert_eq!(AttemptId::parse(&text), Some(id), "{text}");
+        }
+        for tail in ["~", "~0", "~1", "~02", "~+2", "~2 ", "~x", "~2~3", "~99999999999"] {
+            assert_eq!(AttemptId::parse(&format!("{command}{tail}")), None, "{tail}");
+        }
     }
 
     #[test]

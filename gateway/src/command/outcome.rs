@@ -26,6 +26,12 @@ pub enum Outcome {
     TooManyCommands,
     /// The idempotency key was used for another request.
     KeyReused,
+    /// It was taken back.
+    Cancelled(Reached),
+    /// The device is away, and has no session in which a command could wait.
+    QueueingNotPossible,
+    /// A trigger fired by the agent itself is over the agent's share.
+    TooManyTriggers,
     /// The gateway is stopping.
     ShuttingDown,
 }

@@ -1,19 +1,24 @@
 //! A command under way, on the home core of its device.
 //!
 //! Owns the entry and its stages. It is removed by exactly one function ([`super::settle`]), so a command settles once,
-//! whatever races there are between an answer, a deadline and a lost connection.
+//! whatever races there are between an answer, a deadline, a cancellation and a lost connection.
 //!
 //! ```text
 //!   Waiting --PUBLISH--> Sent --PUBACK--> Delivered
-//!      \                   |                 |
-//!       +------------------+-----------------+--> settled: the entry is gone
+//!    ^  \                 |                 |  \
+//!    |   \                |                 |   +-- no answer, attempts left: the same id again --> Waiting
+//!    |    +---------------+-----------------+-----> settled: the entry is gone
+//!    +--- Pausing <-- the device said no, attempts left: a new attempt id after the pause
 //! ```
 
-use super::id::CommandId;
+use super::id::{AttemptId, CommandId};
+use super::repeats::Waiter;
+use super::story::{State, Story, Times};
 use super::text::AskText;
 use crate::auth::InFlight;
+use crate::device::manifest::Retry;
 use engine::{Alarm, Key};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How far a command has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,15 +29,15 @@ pub enum Stage {
     Sent,
     /// Acknowledged by the device's transport, not answered yet.
     Delivered,
+    /// The device said no; it will be asked again.
+    Pausing,
 }
 
 /// A command that has not settled.
 #[derive(Debug)]
 pub struct Pending {
-    /// The core where the agent waits.
-    pub from: usize,
-    /// The waiting request there.
-    pub ticket: Key,
+    /// The request that waits for the end; none when the agent did not want to wait, and is told by an event.
+    pub waiter: Option<Waiter>,
     /// The agent's place among its commands in flight.
     pub place: InFlight,
     /// The device's row.
@@ -41,13 +46,23 @@ pub struct Pending {
     pub text: AskText,
     /// Its idempotency key, if it has one.
     pub repeat: Option<Key>,
+    /// It may wait for a device that is away.
+    pub queues: bool,
     /// How far it has come.
     pub stage: Stage,
+    /// How often it was said to the device.
+    pub attempts: u32,
+    /// The attempt that the id on the wire names.
+    pub wire: u32,
+    /// Whether and how it is tried again.
+    pub retry: Option<Retry>,
     /// When it was asked.
     pub asked_at: Instant,
-    /// When the device's time is up; the agent is told a grace later.
+    /// The same and what followed, for people.
+    pub times: Times,
+    /// When the device's time is up; a command that was sent is given a grace more.
     pub deadline: Instant,
-    /// Rings at the deadline and the grace.
+    /// Rings at the deadline, and a grace later.
     pub alarm: Alarm,
     /// 64 random bits of its id.
     pub nonce: u64,
@@ -57,5 +72,65 @@ impl Pending {
     /// The command's id; `key` is where this entry lies.
     pub fn id(&self, key: Key, core: usize, epoch: u32) -> CommandId {
         CommandId { core: core as u16, entry: key, epoch, nonce: self.nonce }
+    }
+
+    /// The id under which the device knows the current attempt.
+    pub fn attempt_id(&self, key: Key, core: usize, epoch: u32) -> AttemptId {
+        AttemptId { command: self.id(key, core, epoch), attempt: self.wire }
+    }
+
+    /// Milliseconds since the ask.
+    pub fn elapsed_ms(&self, now: Instant) -> u32 {
+        u32::try_from(now.saturating_duration_since(self.asked_at).as_millis()).unwrap_or(u32::MAX)
+    }
+
+    /// How the command goes.
+    pub fn story(&self, id: CommandId) -> Story<'_> {
+        Story {
+            id,
+            device: self.text.device(),
+            command: self.text.command(),
+            state: State::of_stage(self.stage),
+            attempts: self.attempts,
+            times: self.times,
+            outcome: None,
+            text: &[],
+        }
+    }
+
+    /// It was said to the device.
+    pub fn said(&mut self, now: Instant) {
+        debug_assert_eq!(self.stage, Stage::Waiting, "only what waits is said");
+        self.stage = Stage::Sent;
+        self.attempts += 1;
+        let elapsed_ms = self.elapsed_ms(now);
+        self.times.sent_ms.get_or_insert(elapsed_ms);
+    }
+
+    /// The device's transport has acknowledged it.
+    pub fn acknowledged(&mut self, now: Instant) {
+        if self.stage == Stage::Sent {
+            self.stage = Stage::Delivered;
+            let elapsed_ms = self.elapsed_ms(now);
+            self.times.delivered_ms.get_or_insert(elapsed_ms);
+        }
+    }
+
+    /// The pause before the next attempt after the current one: the manifest's, doubled for each attempt. None when
+    /// there is no next one, or no time for it.
+    pub fn pause(&self, now: Instant) -> Option<Duration> {
+        let retry = self.retry.filter(|retry| self.attempts < retry.max_attempts)?;
+        let doubled = 1u64.checked_shl(self.attempts.saturating_sub(1)).unwrap_or(u64::MAX);
+        let pause = Duration::from_millis(u64::from(retry.backoff_ms).saturating_mul(doubled));
+        (now.checked_add(pause)? < self.deadline).then_some(pause)
+    }
+
+    /// How long an answer to the current attempt is awaited before the next one: an equal share of what is left of the
+    /// time, and at least the pause. A slow command is not asked twice only because it is slow.
+    pub fn patience(&self, now: Instant) -> Option<Duration> {
+        let pause = self.pause(now)?;
+        let attempts_left = self.retry.map_or(0, |retry| retry.max_attempts - self.attempts);
+        let left = self.deadline.saturating_duration_since(now);
+        Some(pause.max(left / (attempts_left + 1)))
     }
 }

@@ -48,7 +48,7 @@ struct Entry {
 
 #[derive(Debug)]
 enum State {
-    Running(Vec<Waiter>),
+    Running { id: Option<CommandId>, waiters: Vec<Waiter> },
     Done(Answer),
 }
 
@@ -66,8 +66,8 @@ pub struct Waiter {
 pub struct Answer {
     /// The end.
     pub outcome: Outcome,
-    /// The command.
-    pub id: CommandId,
+    /// The command; none when a trigger was fired.
+    pub id: Option<CommandId>,
     /// What the outcome says it is.
     pub text: Box<[u8]>,
     /// From the ask to the settlement, in milliseconds.
@@ -79,8 +79,8 @@ pub struct Answer {
 pub enum Found<'r> {
     /// It was not used before.
     New,
-    /// The command is running; the request waits with the others.
-    Joined,
+    /// The command is running; a request that waits does so with the others.
+    Joined(Option<CommandId>),
     /// It has settled.
     Settled(&'r Answer),
     /// The key was used for another request.
@@ -100,8 +100,9 @@ impl Repeats {
         self.entries.is_empty()
     }
 
-    /// Looks a key up. `name` stands for (agent, device, key), `request` for what is asked.
-    pub fn find(&mut self, name: u128, request: u64, waiter: Waiter) -> Found<'_> {
+    /// Looks a key up. `name` stands for (agent, device, key), `request` for what is asked; no `waiter`: the request does
+    /// not wait for the end.
+    pub fn find(&mut self, name: u128, request: u64, waiter: Option<Waiter>) -> Found<'_> {
         let Some(entry) = self.index.get(&name).and_then(|&key| self.entries.get_mut(key)) else {
             return Found::New;
         };
@@ -109,10 +110,10 @@ impl Repeats {
             return Found::Another;
         }
         match &mut entry.state {
-            State::Running(waiters) if waiters.len() >= WAITERS_MAX => Found::Crowded,
-            State::Running(waiters) => {
-                waiters.push(waiter);
-                Found::Joined
+            State::Running { waiters, .. } if waiters.len() >= WAITERS_MAX => Found::Crowded,
+            State::Running { id, waiters } => {
+                waiters.extend(waiter);
+                Found::Joined(*id)
             }
             State::Done(answer) => Found::Settled(answer),
         }
@@ -120,7 +121,8 @@ impl Repeats {
 
     /// A command begins under a new key.
     pub fn begin(&mut self, name: u128, request: u64, now: Instant, limits: RepeatLimits) -> Key {
-        let entry = Entry { name, request, used_at: now, state: State::Running(Vec::new()) };
+        let entry =
+            Entry { name, request, used_at: now, state: State::Running { id: None, waiters: Vec::new() } };
         let key = self.entries.insert(entry);
         let before = self.index.insert(name, key);
         debug_assert!(before.is_none(), "a key is new once");
@@ -129,13 +131,20 @@ impl Repeats {
         key
     }
 
+    /// The command of a key has its id.
+    pub fn name(&mut self, key: Key, command: CommandId) {
+        if let Some(Entry { state: State::Running { id, .. }, .. }) = self.entries.get_mut(key) {
+            *id = Some(command);
+        }
+    }
+
     /// The command of a key has settled: who else waits for it. What never reached the device is forgotten at once.
     pub fn settle(&mut self, key: Key, answer: Answer) -> Vec<Waiter> {
         let Some(entry) = self.entries.get_mut(key) else { return Vec::new() };
         let keeps = had_effect(answer.outcome);
         let bytes = answer.text.len();
         let waiters = match std::mem::replace(&mut entry.state, State::Done(answer)) {
-            State::Running(waiters) => waiters,
+            State::Running { waiters, .. } => waiters,
             State::Done(_) => {
                 debug_assert!(false, "a command settles once");
                 Vec::new()
@@ -163,7 +172,7 @@ impl Repeats {
             let too_many = self.entries.len() > limits.keys_max || self.answer_bytes > limits.bytes_max;
             match self.entries.get(oldest) {
                 None => {}
-                Some(Entry { state: State::Running(_), .. }) => return,
+                Some(Entry { state: State::Running { .. }, .. }) => return,
                 Some(entry) if too_many || now.duration_since(entry.used_at) >= limits.kept_for => {
                     self.remove(oldest)
                 }
@@ -178,12 +187,16 @@ impl Repeats {
 fn had_effect(outcome: Outcome) -> bool {
     match outcome {
         Outcome::Done | Outcome::DeviceError => true,
-        Outcome::DeviceOffline(reached) | Outcome::DeviceTimeout(reached) => reached == Reached::Unknown,
+        Outcome::DeviceOffline(reached) | Outcome::DeviceTimeout(reached) | Outcome::Cancelled(reached) => {
+            reached == Reached::Unknown
+        }
         Outcome::DeviceUnknown
         | Outcome::CommandUnknown
         | Outcome::InvalidArguments
         | Outcome::DeviceBusy
         | Outcome::TooManyCommands
+        | Outcome::TooManyTriggers
+        | Outcome::QueueingNotPossible
         | Outcome::KeyReused
         | Outcome::ShuttingDown => false,
     }
@@ -202,7 +215,7 @@ mod tests {
 
     fn answer(outcome: Outcome, text: &[u8]) -> Answer {
         let id = CommandId { core: 0, entry: Key { index: 0, generation: 0 }, epoch: 0, nonce: 0 };
-        Answer { outcome, id, text: text.into(), duration_ms: 1 }
+        Answer { outcome, id: Some(id), text: text.into(), duration_ms: 1 }
     }
 
     #[expect(clippy::disallowed_methods, reason = "any moment will do")]
@@ -213,13 +226,13 @@ mod tests {
     #[test]
     fn a_repeat_joins_and_then_is_told_again() {
         let mut repeats = Repeats::default();
-        assert!(matches!(repeats.find(1, 10, waiter(0)), Found::New));
+        assert!(matches!(repeats.find(1, 10, Some(waiter(0))), Found::New));
         let key = repeats.begin(1, 10, now(), LIMITS);
-        assert!(matches!(repeats.find(1, 10, waiter(1)), Found::Joined));
-        assert!(matches!(repeats.find(1, 11, waiter(2)), Found::Another));
+        assert!(matches!(repeats.find(1, 10, Some(waiter(1))), Found::Joined(None)));
+        assert!(matches!(repeats.find(1, 11, Some(waiter(2))), Found::Another));
         assert_eq!(repeats.settle(key, answer(Outcome::Done, b"7")), [waiter(1)]);
         assert!(matches!(
-            repeats.find(1, 10, waiter(3)),
+            repeats.find(1, 10, Some(waiter(3))),
             Found::Settled(Answer { outcome: Outcome::Done, .. })
         ));
     }
@@ -230,11 +243,11 @@ mod tests {
         for outcome in [Outcome::DeviceOffline(Reached::NotSent), Outcome::DeviceBusy] {
             let key = repeats.begin(1, 10, now(), LIMITS);
             repeats.settle(key, answer(outcome, b""));
-            assert!(matches!(repeats.find(1, 10, waiter(1)), Found::New));
+            assert!(matches!(repeats.find(1, 10, Some(waiter(1))), Found::New));
         }
         let key = repeats.begin(1, 10, now(), LIMITS);
         repeats.settle(key, answer(Outcome::DeviceTimeout(Reached::Unknown), b""));
-        assert!(matches!(repeats.find(1, 10, waiter(1)), Found::Settled(_)));
+        assert!(matches!(repeats.find(1, 10, Some(waiter(1))), Found::Settled(_)));
     }
 
     #[test]
@@ -249,7 +262,7 @@ mod tests {
         repeats.settle(running, answer(Outcome::Done, b"x"));
         repeats.begin(5, 0, now, LIMITS);
         assert_eq!(repeats.len(), 2);
-        assert!(matches!(repeats.find(1, 0, waiter(0)), Found::New));
+        assert!(matches!(repeats.find(1, 0, Some(waiter(0))), Found::New));
     }
 
     #[test]
@@ -258,11 +271,11 @@ mod tests {
         let key = repeats.begin(1, 0, now, LIMITS);
         repeats.settle(key, answer(Outcome::Done, &[0; 200]));
         repeats.begin(2, 0, now, LIMITS);
-        assert!(matches!(repeats.find(1, 0, waiter(0)), Found::New), "too large to be kept long");
+        assert!(matches!(repeats.find(1, 0, Some(waiter(0))), Found::New), "too large to be kept long");
         let (mut repeats, later) = (Repeats::default(), now + LIMITS.kept_for);
         let key = repeats.begin(1, 0, now, LIMITS);
         repeats.settle(key, answer(Outcome::Done, b"x"));
         repeats.begin(2, 0, later, LIMITS);
-        assert!(matches!(repeats.find(1, 0, waiter(0)), Found::New), "too old");
+        assert!(matches!(repeats.find(1, 0, Some(waiter(0))), Found::New), "too old");
     }
 }

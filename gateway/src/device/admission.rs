@@ -12,6 +12,7 @@ use super::topic::Subscriptions;
 use crate::auth::Grant;
 use crate::auth::Operations;
 use crate::command::outcome::{Outcome, Reached};
+use crate::command::pending::Pending;
 use crate::metrics::{AuthOutcome, Closed, ConnectionOutcome, Transport};
 use crate::peer::Peer;
 use crate::shard::{Cx, Shard};
@@ -92,13 +93,13 @@ impl Shard {
     fn seat(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key, grant: Arc<Grant>, clean_session: bool) {
         let taken_over = self.unseat_older(cx, device);
         if clean_session {
-            self.settle_all(cx, device);
+            self.settle_all(cx, device, |_| true);
         }
         let Some(row) = self.devices.get_mut(device) else { return };
         let kept = row.kept.take().filter(|_| !clean_session);
         let present = kept.is_some();
         let (resumed, subscriptions) = match kept.map(|kept| *kept) {
-            Some(KeptSession { resumed, subscriptions }) => (Some(resumed), subscriptions),
+            Some(KeptSession { resumed, subscriptions, .. }) => (Some(resumed), subscriptions),
             None => (None, Subscriptions::default()),
         };
         row.epoch += 1;
@@ -147,7 +148,7 @@ impl Shard {
         };
         cx.hang_up(seat.conn);
         if !seat.persistent {
-            self.settle_all(cx, device);
+            self.settle_all(cx, device, |_| true);
         }
         let Some(row) = self.devices.get_mut(device) else { return true };
         row.remember_end(Reason::TakenOver, cx.wall_ms(), self.facts.limits.closes_kept_per_device as usize);
@@ -156,20 +157,22 @@ impl Shard {
         }
         if seat.persistent {
             row.kept = session.map(|session| {
-                Box::new(KeptSession { resumed: session.suspend(), subscriptions: seat.subscriptions })
+                let (resumed, Seat { subscriptions, grant, .. }) = (session.suspend(), seat);
+                Box::new(KeptSession { resumed, subscriptions, grant })
             });
         }
         true
     }
 
-    /// Settles everything that is under way for a device whose connection is gone.
-    pub(crate) fn settle_all(&mut self, cx: &mut Cx<'_>, device: Key) {
-        while let Some(talk) = self.devices.get_mut(device).and_then(|row| row.talk.as_mut()) {
-            let (key, reached) = match (talk.sent.first(), talk.waiting.front()) {
-                (Some(&key), _) => (key, Reached::Unknown),
-                (None, Some(&key)) => (key, Reached::NotSent),
-                (None, None) => return,
-            };
+    /// Settles what is under way for a device whose connection is gone, as far as it `goes`.
+    pub(crate) fn settle_all(&mut self, cx: &mut Cx<'_>, device: Key, goes: impl Fn(&Pending) -> bool) {
+        loop {
+            let Some(talk) = self.devices.get(device).and_then(|row| row.talk.as_ref()) else { return };
+            let next = talk.commands().find_map(|key| {
+                let pending = self.pending.get(key).filter(|pending| goes(pending))?;
+                Some((key, if pending.attempts == 0 { Reached::NotSent } else { Reached::Unknown }))
+            });
+            let Some((key, reached)) = next else { return };
             self.settle(cx, key, Outcome::DeviceOffline(reached), &[]);
         }
     }

@@ -14,7 +14,6 @@ use super::claim::Claim;
 use super::notice::Notice;
 use super::status::Reason;
 use super::topic::{Inbound, Outbound, own_suffix};
-use crate::command::pending::Stage;
 use crate::metrics::{Closed, Direction, Transport};
 use crate::shard::{Baggage, Cx, Facts, Shard};
 use codec::mqtt::{PacketId, QoS, Subscribe, SubscribeCode, Unsubscribe};
@@ -283,7 +282,7 @@ impl Shard {
         if let Some(at) = talk.unacked.iter().position(|&(unacked, _)| unacked == id) {
             let (_, command) = talk.unacked.swap_remove(at);
             if let Some(pending) = self.pending.get_mut(command) {
-                pending.stage = Stage::Delivered;
+                pending.acknowledged(cx.now());
             }
         }
         self.speak(cx, device);

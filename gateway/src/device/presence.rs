@@ -12,7 +12,7 @@
 //! ```
 
 use super::conversation::MqttPeer;
-use super::row::KeptSession;
+use super::row::{KeptSession, Seat};
 use super::status::{Reason, Status};
 use crate::auth::Keys;
 use crate::metrics::Closed;
@@ -111,32 +111,49 @@ impl Shard {
         if let Some(talk) = row.talk.as_mut() {
             talk.notices.clear();
         }
-        if let Some(seat) = seat.filter(|seat| seat.persistent) {
-            row.kept = Some(Box::new(KeptSession {
-                resumed: peer.session.suspend(),
-                subscriptions: seat.subscriptions,
-            }));
+        let keeps = reason != Reason::AuthFailed;
+        if let Some(Seat { subscriptions, grant, .. }) = seat.filter(|seat| seat.persistent && keeps) {
+            let resumed = peer.session.suspend();
+            row.kept = Some(Box::new(KeptSession { resumed, subscriptions, grant }));
         }
-        self.settle_all(cx, device);
+        let waits_on = row.kept.is_some();
+        self.settle_all(cx, device, |pending| !(waits_on && pending.queues));
         self.tell(cx, device, EventKind::DeviceDisconnected);
     }
 
     /// Other keys count from now on: whoever was admitted with one that is gone is let go.
     pub(crate) fn keys_changed(&mut self, cx: &mut Cx<'_>, keys: Arc<Keys>) {
         self.keys = keys;
-        let mut revoked = Vec::new();
-        for (_, row) in self.devices.iter() {
+        let (mut revoked, mut orphaned) = (Vec::new(), Vec::new());
+        for (device, row) in self.devices.iter() {
             if let Some(seat) = &row.seat
                 && !self.keys.is_live(&seat.grant)
             {
                 revoked.push(seat.conn);
+            }
+            if row.kept.as_ref().is_some_and(|kept| !self.keys.is_live(&kept.grant)) {
+                orphaned.push(device);
             }
         }
         for conn in revoked {
             self.blame(conn, Reason::AuthFailed);
             cx.hang_up(conn);
         }
+        for device in orphaned {
+            self.forget_session(cx, device);
+        }
         self.streams_recheck(cx);
+    }
+}
+
+impl Shard {
+    /// Nothing of a device's session outlives its right to be here: what waited for it is settled.
+    pub(crate) fn forget_session(&mut self, cx: &mut Cx<'_>, device: Key) {
+        let Some(row) = self.devices.get_mut(device) else { return };
+        row.kept = None;
+        if row.seat.is_none() {
+            self.settle_all(cx, device, |_| true);
+        }
     }
 }
 

@@ -83,8 +83,8 @@ impl Registry {
             assert_eq!(row.status.is_here(), row.seat.is_some(), "presence is the connection");
             if let Some(talk) = &row.talk {
                 assert!(
-                    row.seat.is_some() || (talk.waiting.is_empty() && talk.sent.is_empty()),
-                    "nobody waits for nobody"
+                    row.seat.is_some() || row.kept.is_some() || !talk.is_busy(),
+                    "a command waits for a connection or for a session"
                 );
             }
         }

@@ -91,6 +91,8 @@ pub struct Talk {
     pub waiting: VecDeque<Key>,
     /// Commands that were sent and have not settled.
     pub sent: Vec<Key>,
+    /// Commands that the device refused and will be asked again.
+    pub pausing: Vec<Key>,
     /// The PUBLISHes whose PUBACK is awaited (one by default), and the command of each, which may have settled since.
     pub unacked: Vec<(PacketId, Key)>,
     /// Triggers on their way to the store.
@@ -110,6 +112,8 @@ pub struct KeptSession {
     pub resumed: Resumed,
     /// The device's subscriptions.
     pub subscriptions: Subscriptions,
+    /// The key it was admitted with; when that is revoked, nothing of the session is left.
+    pub grant: Arc<Grant>,
 }
 
 impl Row {
@@ -178,7 +182,12 @@ impl Talk {
 
     /// Whether commands are under way.
     pub fn is_busy(&self) -> bool {
-        !self.waiting.is_empty() || !self.sent.is_empty()
+        !self.waiting.is_empty() || !self.sent.is_empty() || !self.pausing.is_empty()
+    }
+
+    /// Every command that is under way.
+    pub fn commands(&self) -> impl Iterator<Item = Key> + '_ {
+        self.sent.iter().chain(&self.pausing).chain(&self.waiting).copied()
     }
 
     /// Whether something waits to be said to the device.

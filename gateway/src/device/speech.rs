@@ -7,11 +7,12 @@
 use super::notice::Notice;
 use super::row::Row;
 use super::topic::{Outbound, parts};
-use crate::command::id::CommandId;
-use crate::command::pending::{Pending, Stage};
+use crate::command::again::Attempt;
+use crate::command::id::AttemptId;
+use crate::command::pending::Pending;
 use crate::mail::Mail;
 use crate::metrics::{Direction, Transport};
-use crate::shard::{Cx, Shard};
+use crate::shard::{Alarmed, Cx, Shard};
 use crate::store::mail::ToStore;
 use crate::store::record::EventKind;
 use crate::wall::Rfc3339;
@@ -81,15 +82,23 @@ impl Shard {
                 return;
             }
             let (Some(pending), Some(out)) = (self.pending.get_mut(key), cx.out(conn)) else { return };
-            write_head(&mut self.scratch, pending, pending.id(key, core, self.facts.epoch), now);
+            if now >= pending.deadline {
+                // Its alarm is about to ring, and will take it out of the queue: nobody runs what nobody waits for.
+                return;
+            }
+            write_head(&mut self.scratch, pending, &pending.attempt_id(key, core, self.facts.epoch), now);
             let topic = parts(row.agent.name(), &row.name, Outbound::Command);
             let said = peer.session.publish(&topic, &body(&self.scratch, pending), qos, out);
             let Ok(id) = said else { return };
             talk.waiting.pop_front();
             talk.sent.push(key);
             talk.unacked.extend(id.map(|id| (id, key)));
-            pending.stage = Stage::Sent;
+            pending.said(now);
             self.counters.message(Direction::Out, Transport::Mqtt);
+            if let Some(patience) = pending.patience(now) {
+                let attempt = Attempt { command: key, after: pending.attempts };
+                cx.arm(now + patience, Alarmed::Again(attempt));
+            }
         }
     }
 
@@ -107,7 +116,7 @@ impl Shard {
                 peer.session.forget(id);
                 return false;
             };
-            write_head(&mut self.scratch, pending, pending.id(key, core, self.facts.epoch), now);
+            write_head(&mut self.scratch, pending, &pending.attempt_id(key, core, self.facts.epoch), now);
             let topic = parts(row.agent.name(), &row.name, Outbound::Command);
             peer.session.republish(id, &topic, &body(&self.scratch, pending), out);
             self.counters.message(Direction::Out, Transport::Mqtt);
@@ -127,10 +136,10 @@ impl Shard {
 }
 
 /// Writes the command message up to its payload.
-fn write_head(head: &mut Vec<u8>, pending: &Pending, id: CommandId, now: Instant) {
+fn write_head(head: &mut Vec<u8>, pending: &Pending, id: &AttemptId, now: Instant) {
     head.clear();
     head.extend_from_slice(b"{\"commandId\":\"");
-    head.extend_from_slice(&id.text());
+    id.write(head);
     head.extend_from_slice(b"\",\"command\":");
     encode_str(head, pending.text.command());
     let left = pending.deadline.saturating_duration_since(now);

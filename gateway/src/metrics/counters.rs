@@ -158,6 +158,16 @@ impl Counters {
         self.dropped(Dropped::UnexpectedResponse);
     }
 
+    /// A device's answer came after its command had ended without one.
+    pub fn late_response(&mut self) {
+        self.dropped(Dropped::LateResponse);
+    }
+
+    /// A command was queued again, because its manifest allows it.
+    pub fn command_repeated(&mut self) {
+        self.rise(Family::CommandsAgain, &[], 1);
+    }
+
     /// A device published to a topic that is closed to it; the message was dropped.
     pub fn closed_topic(&mut self) {
         self.dropped(Dropped::ClosedTopic);
@@ -180,6 +190,12 @@ impl Counters {
     /// So many devices of this core have that presence.
     pub fn set_devices(&mut self, status: DeviceStatus, now: u64) {
         self.set(Family::Devices, &[status as usize], now);
+    }
+
+    /// So many ended commands are remembered on this core, and so many bytes of their texts.
+    pub fn set_command_records(&mut self, now: u64, bytes: u64) {
+        self.set(Family::CommandRecords, &[], now);
+        self.set(Family::Memory, &[MemoryKind::CommandRecords as usize], bytes);
     }
 
     /// So many commands wait on this core.

@@ -75,6 +75,12 @@ label! {
         KeyReused = "idempotency_key_reused",
         /// Joined or told again: the same request had come before.
         Repeated = "repeated",
+        /// Taken back by the agent.
+        Cancelled = "cancelled",
+        /// To be queued for a device that has no session to queue in.
+        QueueingNotPossible = "queueing_not_possible",
+        /// The test of a trigger was over the agent's share.
+        TooManyTriggers = "too_many_triggers",
         /// The gateway is stopping.
         ShuttingDown = "shutting_down",
         /// The agent's share was taken.
@@ -96,6 +102,9 @@ impl CommandOutcome {
             Outcome::DeviceBusy => Self::DeviceBusy,
             Outcome::TooManyCommands => Self::TooManyCommands,
             Outcome::KeyReused => Self::KeyReused,
+            Outcome::Cancelled(_) => Self::Cancelled,
+            Outcome::QueueingNotPossible => Self::QueueingNotPossible,
+            Outcome::TooManyTriggers => Self::TooManyTriggers,
             Outcome::ShuttingDown => Self::ShuttingDown,
         }
     }
@@ -182,6 +191,8 @@ label! {
         Resident = "resident",
         /// Events kept for agents.
         Events = "events",
+        /// Names and answers of ended commands.
+        CommandRecords = "command_records",
     }
 }
 
@@ -190,7 +201,9 @@ label! {
     pub(super) Dropped {
         /// An answer that is not the JSON it should be.
         UnreadResponse = "unread_response",
-        /// An answer that nobody waits for: late, repeated, or to a foreign command.
+        /// The first answer to a command that had ended without one.
+        LateResponse = "late_response",
+        /// An answer that nobody waits for: repeated, to a foreign command, or made up.
         UnexpectedResponse = "unexpected_response",
         /// A topic that the device may not publish to.
         ClosedTopic = "closed_topic",

@@ -52,6 +52,8 @@ pub(super) enum Family {
     ConnectionsNow,
     Devices,
     CommandsPending,
+    CommandsAgain,
+    CommandRecords,
     TriggersUnacknowledged,
     Memory,
     Ended,
@@ -74,7 +76,7 @@ const fn row(name: &'static str, kind: Kind, labels: &'static [Label], sentence:
 }
 
 /// Every counter and gauge.
-pub(super) const ROWS: [Row; 26] = [
+pub(super) const ROWS: [Row; 28] = [
     row(
         "gateway_connections_total",
         Kind::Counter,
@@ -148,6 +150,13 @@ pub(super) const ROWS: [Row; 26] = [
         "Devices that are known now, by presence.",
     ),
     row("gateway_commands_pending", Kind::Gauge, &[], "Commands that wait for a device now."),
+    row(
+        "gateway_commands_again_total",
+        Kind::Counter,
+        &[],
+        "Further attempts at commands, made because their manifest allows it.",
+    ),
+    row("gateway_command_records", Kind::Gauge, &[], "Ended commands that are remembered now."),
     row(
         "gateway_triggers_unacknowledged",
         Kind::Gauge,

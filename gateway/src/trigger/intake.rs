@@ -4,8 +4,8 @@
 //! will read, and handed to the store writer. The payload is the bytes the device sent, never re-serialised. A refused
 //! trigger is acknowledged at once, in arrival order, and the device is told why.
 
-use super::outbox::Held;
-use crate::auth::Operations;
+use super::outbox::{Held, Origin};
+use crate::auth::{Agent, Operations};
 use crate::device::notice::{GIVEN_ID_BYTES_MAX, Notice, TriggerId};
 use crate::mail::Mail;
 use crate::metrics::TriggerOutcome;
@@ -48,27 +48,24 @@ impl Shard {
             None => TriggerId::Ours(u128::from(cx.random_u64()) << 64 | u128::from(cx.random_u64())),
         };
         let hash = self.facts.home.of_bytes(&[arrival.topic.as_bytes(), arrival.payload]);
-        let repeat = self.is_repeat(device, arrival, hash);
+        let given = trigger.given_id.as_ref().map(|given| self.facts.home.of_bytes(&[given.as_bytes()]));
+        let repeat = self.is_repeat(device, arrival, hash, given);
         if !repeat && let Err((outcome, code)) = self.may_trigger(cx, device) {
             self.counters.trigger(outcome);
             self.queue_notice(device, Notice::TriggerRefused(id, code));
             self.acknowledge(cx, conn, arrival.receipt);
             return self.speak(cx, device);
         }
-        if let (Some(packet), false) = (arrival.id, repeat)
-            && let Some(row) = self.devices.get_mut(device)
-        {
-            row.talk().recent.insert(packet, hash);
+        if let (false, Some(row)) = (repeat, self.devices.get_mut(device)) {
+            row.talk().recent.insert(arrival.id, hash, given);
         }
         self.keep(cx, conn, device, arrival, &trigger, id, repeat);
     }
 
-    fn is_repeat(&self, device: Key, arrival: &Arrival<'_>, hash: u64) -> bool {
-        let talk = self.devices.get(device).and_then(|row| row.talk.as_ref());
-        match (arrival.dup, arrival.id, talk) {
-            (true, Some(packet), Some(talk)) => talk.recent.contains(packet, hash),
-            _ => false,
-        }
+    fn is_repeat(&self, device: Key, arrival: &Arrival<'_>, hash: u64, given: Option<u64>) -> bool {
+        let Some(talk) = self.devices.get(device).and_then(|row| row.talk.as_ref()) else { return false };
+        let again = arrival.id.filter(|_| arrival.dup).is_some_and(|id| talk.recent.contains(id, hash));
+        again || given.is_some_and(|given| talk.recent.contains_given(given))
     }
 
     fn may_trigger(&self, cx: &Cx<'_>, device: Key) -> Result<(), (TriggerOutcome, &'static str)> {
@@ -79,8 +76,17 @@ impl Shard {
         if !seat.grant.allows(Operations::TRIGGERS) {
             return Err((TriggerOutcome::Forbidden, "OPERATION_FORBIDDEN"));
         }
+        self.take_trigger(cx, &row.agent)
+    }
+
+    /// Takes one of the agent's triggers of this second.
+    pub(super) fn take_trigger(
+        &self,
+        cx: &Cx<'_>,
+        agent: &Agent,
+    ) -> Result<(), (TriggerOutcome, &'static str)> {
         let elapsed_ms = cx.now().saturating_duration_since(self.facts.started_at).as_millis() as u64;
-        row.agent
+        agent
             .try_trigger(elapsed_ms, self.facts.limits.triggers_per_second_per_agent)
             .map_err(|_| (TriggerOutcome::RateLimited, "RATE_LIMITED"))
     }
@@ -105,10 +111,12 @@ impl Shard {
         let Some(row) = self.devices.get_mut(device) else { return };
         row.talk().held += 1;
         if !repeat {
-            write_event(&mut json, trigger, &id, &row.name, cx.wall_ms());
+            let payload = trigger.payload.map(|payload| payload.as_bytes());
+            write_event(&mut json, trigger.name.as_bytes(), payload, &id, &row.name, cx.wall_ms());
         }
         let agent = row.agent.name_shared().clone();
-        let ticket = self.held.insert(Held { conn, device, receipt: arrival.receipt, id, repeat });
+        let origin = Origin::Device { conn, receipt: arrival.receipt, repeat };
+        let ticket = self.held.insert(Held { device, id, origin });
         let keep = ToStore::Keep { agent, kind: EventKind::Trigger, json, answer: Some((cx.core(), ticket)) };
         cx.post(self.facts.store, Mail::Store(keep));
     }
@@ -126,7 +134,7 @@ fn read(payload: &[u8], payload_bytes_max: usize) -> Option<Trigger<'_>> {
     let name = name?;
     let mut unescaped = String::new();
     let text = name.text(&mut unescaped)?;
-    if text.is_empty() || text.len() > NAME_BYTES_MAX || text.chars().any(char::is_control) {
+    if !is_trigger_name(text) {
         return None;
     }
     let payload = body.filter(|body| body.kind() != Kind::Null);
@@ -142,16 +150,28 @@ fn read(payload: &[u8], payload_bytes_max: usize) -> Option<Trigger<'_>> {
     Some(Trigger { name, payload, given_id })
 }
 
-/// Writes the event as the agent will read it.
-fn write_event(json: &mut Vec<u8>, trigger: &Trigger<'_>, id: &TriggerId, device: &str, wall_ms: u64) {
+/// Whether a trigger may have this name. The device's own convention is narrower, and only a convention.
+pub(super) fn is_trigger_name(name: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
+}
+
+/// Writes the event as the agent will read it; `name` and `payload` are JSON.
+pub(super) fn write_event(
+    json: &mut Vec<u8>,
+    name: &[u8],
+    payload: Option<&[u8]>,
+    id: &TriggerId,
+    device: &str,
+    wall_ms: u64,
+) {
     json.extend_from_slice(b"{\"triggerId\":");
     id.write(json);
     json.extend_from_slice(b",\"triggerName\":");
-    json.extend_from_slice(trigger.name.as_bytes());
+    json.extend_from_slice(name);
     json.extend_from_slice(b",\"deviceName\":");
     encode_str(json, device);
     json.extend_from_slice(b",\"payload\":");
-    json.extend_from_slice(trigger.payload.map_or(&b"{}"[..], |payload| payload.as_bytes()));
+    json.extend_from_slice(payload.unwrap_or(b"{}"));
     write!(json, ",\"receivedAt\":\"{}\"}}", Rfc3339(wall_ms)).expect("writing to a Vec cannot fail");
 }
 
@@ -164,7 +184,8 @@ mod tests {
         let sent = br#"{"payload":{"v": 1.50e1},"triggerName":"too_hot"}"#;
         let trigger = read(sent, 1024).expect("readable");
         let mut json = Vec::new();
-        write_event(&mut json, &trigger, &TriggerId::Given("t1".into()), "pico", 0);
+        let payload = trigger.payload.map(|payload| payload.as_bytes());
+        write_event(&mut json, trigger.name.as_bytes(), payload, &TriggerId::Given("t1".into()), "pico", 0);
         assert_eq!(
             String::from_utf8_lossy(&json),
             r#"{"triggerId":"t1","triggerName":"too_hot","deviceName":"pico","payload":{"v": 1.50e1},"receivedAt":"1970-01-01T00:00:00.000Z"}"#

@@ -3,6 +3,7 @@
 //! Owns the one rule that must not be broken: the PUBACK, and behind it `trigger_ack`, leave only after the store has
 //! answered. When the device has left meanwhile there is nobody to acknowledge to; the trigger is kept all the same.
 
+use super::fire::Firing;
 use crate::device::notice::{Notice, TriggerId};
 use crate::metrics::TriggerOutcome;
 use crate::shard::{Cx, Shard};
@@ -13,16 +14,28 @@ use transports::mqtt::Receipt;
 /// A trigger whose `Kept` is awaited.
 #[derive(Debug)]
 pub struct Held {
-    /// The connection it came on.
-    pub conn: Key,
     /// The device's row.
     pub device: Key,
-    /// The acknowledgement that is owed; none at QoS 0.
-    pub receipt: Option<Receipt>,
     /// What `trigger_ack` will name.
     pub id: TriggerId,
-    /// It came before: it is acknowledged again, and was not kept again.
-    pub repeat: bool,
+    /// Who waits for it to be kept.
+    pub origin: Origin,
+}
+
+/// Who fired a trigger.
+#[derive(Debug)]
+pub enum Origin {
+    /// The device itself.
+    Device {
+        /// The connection it came on.
+        conn: Key,
+        /// The acknowledgement that is owed; none at QoS 0.
+        receipt: Option<Receipt>,
+        /// It came before: it is acknowledged again, and was not kept again.
+        repeat: bool,
+    },
+    /// Its agent, in its name.
+    Agent(Box<Firing>),
 }
 
 impl Shard {
@@ -43,18 +56,23 @@ impl Shard {
             debug_assert!(false, "each Keep is answered once");
             return;
         };
-        self.counters.trigger(if held.repeat { TriggerOutcome::Duplicate } else { TriggerOutcome::Kept });
-        let Some(row) = self.devices.get_mut(held.device) else { return };
+        let Held { device, id, origin } = held;
+        let (conn, receipt, repeat) = match origin {
+            Origin::Agent(firing) => return self.fired(cx, *firing),
+            Origin::Device { conn, receipt, repeat } => (conn, receipt, repeat),
+        };
+        self.counters.trigger(if repeat { TriggerOutcome::Duplicate } else { TriggerOutcome::Kept });
+        let Some(row) = self.devices.get_mut(device) else { return };
         if let Some(talk) = row.talk.as_mut() {
             talk.held = talk.held.saturating_sub(1);
         }
-        if !row.is_seated(held.conn) {
+        if !row.is_seated(conn) {
             return;
         }
-        cx.resume(held.conn);
+        cx.resume(conn);
         // The notice is queued first: it is said when the acknowledgement is out and nothing more is owed.
-        self.queue_notice(held.device, Notice::TriggerKept(held.id));
-        self.acknowledge(cx, held.conn, held.receipt);
-        self.speak(cx, held.device);
+        self.queue_notice(device, Notice::TriggerKept(id));
+        self.acknowledge(cx, conn, receipt);
+        self.speak(cx, device);
     }
 }

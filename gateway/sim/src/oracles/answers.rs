@@ -145,7 +145,9 @@ impl Ledger {
     /// A command times out only while its device may be there, and never early.
     fn judge_timeout(&mut self, n: usize, outcome: &str, peer: &dyn Display) {
         self.saw(if outcome == "unknown" { Seen::TimeoutUnknown } else { Seen::TimeoutNotSent });
-        let (expires, now_ms) = (self.expires_ms(n), self.now_ms);
+        // What was never sent is over at its deadline; the grace is for an answer that may be on its way.
+        let grace_ms = if outcome == "not_sent" { self.limits.command_grace_ms } else { 0 };
+        let (expires, now_ms) = (self.expires_ms(n) - grace_ms, self.now_ms);
         self.check(now_ms >= expires, Oracle::RightAnswer, peer, || {
             format!("q{n} timed out before {expires} ms")
         });

@@ -1,0 +1,89 @@
+//! Another attempt at a command, where its manifest allows it.
+//!
+//! Owns when a command is asked again and under which id (contract section 16): the *same* id when no answer came, because
+//! the device may answer from its memory; a *new* attempt id when the device said no. Never past the deadline, never
+//! while the device's transport has not even acknowledged the last attempt, and never across a lost connection: what
+//! becomes of a command then is [`crate::device::presence`]'s to say.
+
+use super::pending::Stage;
+use crate::shard::{Alarmed, Cx, Shard};
+use engine::Key;
+use std::time::Duration;
+
+/// What an alarm for another attempt names: the command, and the attempt after which it rings.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// The command.
+    pub command: Key,
+    /// How often it had been said.
+    pub after: u32,
+}
+
+impl Shard {
+    /// The device said no: `true` if it will be asked again, under a new attempt id.
+    pub(crate) fn try_again(&mut self, cx: &mut Cx<'_>, key: Key) -> bool {
+        let Some(pending) = self.pending.get_mut(key) else { return false };
+        let Some(pause) = pending.pause(cx.now()) else { return false };
+        let (device, before) = (pending.device, pending.stage);
+        pending.stage = Stage::Pausing;
+        pending.wire = pending.attempts + 1;
+        let attempt = Attempt { command: key, after: pending.attempts };
+        cx.arm(cx.now() + pause, Alarmed::Again(attempt));
+        self.leave_list(device, key, before);
+        if let Some(row) = self.devices.get_mut(device) {
+            row.talk().pausing.push(key);
+        }
+        true
+    }
+
+    /// The time of an attempt, or of the pause behind it, is over.
+    pub(crate) fn again(&mut self, cx: &mut Cx<'_>, attempt: Attempt) {
+        let key = attempt.command;
+        let Some(pending) = self.pending.get_mut(key).filter(|pending| pending.attempts == attempt.after)
+        else {
+            return;
+        };
+        let (device, before) = (pending.device, pending.stage);
+        match before {
+            Stage::Waiting => return,
+            Stage::Pausing => {}
+            // A pause that was armed by a refusal is what counts now; this alarm was for silence.
+            Stage::Sent | Stage::Delivered => {
+                let unacked = self.devices.get(device).and_then(|row| row.talk.as_ref());
+                let unacked =
+                    unacked.is_some_and(|talk| talk.unacked.iter().any(|&(_, command)| command == key));
+                let away = self.devices.get(device).is_none_or(|row| row.seat.is_none());
+                if unacked || away {
+                    return self.look_again(cx, attempt);
+                }
+            }
+        }
+        self.leave_list(device, key, before);
+        if let Some(pending) = self.pending.get_mut(key) {
+            pending.stage = Stage::Waiting;
+        }
+        if let Some(row) = self.devices.get_mut(device) {
+            row.talk().waiting.push_back(key);
+        }
+        self.counters.command_repeated();
+        self.speak(cx, device);
+    }
+
+    /// The last attempt is still on its way to the device: nothing is lost yet.
+    fn look_again(&mut self, cx: &mut Cx<'_>, attempt: Attempt) {
+        let patience = self.pending.get(attempt.command).and_then(|pending| pending.patience(cx.now()));
+        if let Some(patience) = patience {
+            cx.arm(cx.now() + patience.max(Duration::from_millis(100)), Alarmed::Again(attempt));
+        }
+    }
+
+    /// Takes a command out of the one list of its device in which it is.
+    pub(crate) fn leave_list(&mut self, device: Key, key: Key, stage: Stage) {
+        let Some(talk) = self.devices.get_mut(device).and_then(|row| row.talk.as_mut()) else { return };
+        match stage {
+            Stage::Waiting => talk.waiting.retain(|&waiting| waiting != key),
+            Stage::Sent | Stage::Delivered => talk.sent.retain(|&sent| sent != key),
+            Stage::Pausing => talk.pausing.retain(|&pausing| pausing != key),
+        }
+    }
+}
