@@ -23,3 +23,4 @@ pub mod http;
 pub mod input;
 pub mod mqtt;
 pub mod sse;
+pub mod ws;

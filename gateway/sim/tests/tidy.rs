@@ -159,7 +159,11 @@ fn every_format_has_vectors_a_fuzz_target_and_a_bench() {
 #[test]
 fn every_violation_is_provoked_by_a_test() {
     let tests = text_of("transports");
-    for file in ["transports/src/mqtt/violation.rs", "transports/src/http/violation.rs"] {
+    for file in [
+        "transports/src/mqtt/violation.rs",
+        "transports/src/http/violation.rs",
+        "transports/src/ws/violation.rs",
+    ] {
         let text =
             std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         let parsed = syn::parse_file(&text).expect("it compiles");

@@ -3,7 +3,7 @@
 //! Owns the view of a head that was decoded, and the outline by which the view is found again when the body is whole.
 //! It never checks framing, never keeps a byte, and does not know what a path means.
 
-use codec::http::{Head, Headers, Method};
+use codec::http::{Head, Headers, Method, Version};
 use codec::limits::HTTP_HEAD_BYTES_MAX;
 
 /// A request, borrowed from the received bytes: head and body, chunks already joined.
@@ -11,6 +11,8 @@ use codec::limits::HTTP_HEAD_BYTES_MAX;
 pub struct Request<'b> {
     /// What is to be done (RFC 9110, 9).
     pub method: Method,
+    /// The version spoken.
+    pub version: Version,
     /// The path, percent-encoded as it came: it begins with `/`, or is the `*` of OPTIONS (RFC 9112, 3.2). See
     /// [`percent_decode`](super::percent_decode).
     pub path: &'b str,
@@ -35,6 +37,7 @@ impl<'b> Request<'b> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outline {
     method: Method,
+    version: Version,
     path: Option<Span>,
     query: Option<Span>,
     host: Option<Span>,
@@ -57,6 +60,7 @@ impl Outline {
         let span = |part: &str| Span::of(part.as_bytes(), bytes);
         Self {
             method: head.method,
+            version: head.version,
             path: span(head.path),
             query: head.query.and_then(span),
             host: span(head.host),
@@ -75,6 +79,7 @@ impl Outline {
         let text = |span: Span| std::str::from_utf8(span.of_bytes(head)).unwrap_or_default();
         Request {
             method: self.method,
+            version: self.version,
             // A path that is none of the peer's bytes is the one that stands for an empty path.
             path: self.path.map_or("/", text),
             query: self.query.map(text),
