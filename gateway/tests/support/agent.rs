@@ -20,6 +20,14 @@ pub struct Agent {
 pub struct Answer {
     pub status: u16,
     pub json: Value,
+    pub headers: Vec<(String, String)>,
+}
+
+impl Answer {
+    /// A header's value, or nothing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
+    }
 }
 
 impl Agent {
@@ -54,6 +62,26 @@ impl Agent {
     pub fn call_with(&self, device: &str, body: &Value) -> Answer {
         let url = format!("{}/v1/agents/{}/devices/{device}/commands", self.base, self.name);
         read(self.with_key(self.http.post(url)).content_type("application/json").send(body.to_string()))
+    }
+
+    /// Any request with a body below the agent's own path.
+    pub fn post(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+        let mut request =
+            self.with_key(self.http.post(format!("{}/v1/agents/{}{path}", self.base, self.name)));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        read(request.content_type("application/json").send(body.to_string()))
+    }
+
+    /// DELETE below the agent's own path.
+    pub fn delete(&self, path: &str) -> Answer {
+        read(self.with_key(self.http.delete(format!("{}/v1/agents/{}{path}", self.base, self.name))).call())
+    }
+
+    /// How a command goes.
+    pub fn command(&self, id: &str) -> Answer {
+        self.get(&format!("/commands/{id}"))
     }
 
     /// Runs a command under an idempotency key.
@@ -100,7 +128,9 @@ fn read(response: Result<Response<Body>, ureq::Error>) -> Answer {
     let mut response = response.expect("an answer");
     let text = response.body_mut().read_to_string().expect("text");
     let json = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") };
-    Answer { status: response.status().as_u16(), json }
+    let headers = response.headers().iter();
+    let headers = headers.map(|(n, v)| (n.to_string(), v.to_str().unwrap_or_default().to_owned())).collect();
+    Answer { status: response.status().as_u16(), json, headers }
 }
 
 /// One event of a stream.

@@ -23,6 +23,13 @@ pub enum Word {
     Closed,
 }
 
+/// A command that came.
+pub struct Order {
+    pub json: Value,
+    pub id: Option<PacketId>,
+    pub dup: bool,
+}
+
 /// A connection of a device.
 pub struct Device {
     stream: TcpStream,
@@ -63,6 +70,48 @@ impl Device {
         self.publish("status", &json!({"status": "online", "timestamp": "x"}), Some(first_id + 1), false);
         let status = json!({"status": "online", "apiKey": key, "group": null, "commands": commands});
         self.publish("status", &status, Some(first_id + 2), false);
+    }
+
+    /// Subscribes to commands alone.
+    pub fn listen(&mut self, packet: u16) {
+        let topic = format!("{}command", self.prefix);
+        encode_subscribe(&mut self.out, id(packet), &[(topic.as_str(), QoS::AtLeastOnce)])
+            .expect("a SUBSCRIBE");
+    }
+
+    /// Waits until it is described: its commands are tools.
+    pub fn settle_in(&mut self) {
+        self.wait("connected", |word| match word {
+            Word::Message { suffix, .. } if suffix == "connected" => Some(()),
+            _ => None,
+        });
+    }
+
+    /// Waits for the next command.
+    pub fn next_command(&mut self) -> Order {
+        self.wait("a command", |word| match word {
+            Word::Message { suffix, json, id, dup } if suffix == "command" => {
+                Some(Order { json: json.clone(), id: *id, dup: *dup })
+            }
+            _ => None,
+        })
+    }
+
+    /// Answers a command, and acknowledges it.
+    pub fn answer(&mut self, order: &Order, success: bool, word: &Value) {
+        self.respond(order.json["commandId"].as_str().expect("an id"), success, word);
+        if let Some(id) = order.id {
+            self.puback(id);
+        }
+        self.flush();
+    }
+
+    /// Publishes a response to any id.
+    pub fn respond(&mut self, command_id: &str, success: bool, word: &Value) {
+        let member = if success { "data" } else { "error" };
+        let response = json!({"commandId": command_id, "success": success, member: word});
+        self.publish("response", &response, Some(9_999), false);
+        self.flush();
     }
 
     /// Queues a PUBLISH: QoS 1 with an id, else QoS 0.
