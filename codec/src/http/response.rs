@@ -43,6 +43,10 @@ pub fn decode_response(bytes: &[u8]) -> Result<Option<(ResponseHead<'_>, usize)>
         return Err(Malformed::HeadTooLarge);
     }
     let Some((head, _)) = end.and_then(|end| bytes.split_at_checked(end)) else { return Ok(None) };
+    if head.starts_with(b"\r") || head.starts_with(b"\n") {
+        // Only before a request is an empty line forgiven (RFC 9112, 2.2); `httparse` would skip it here, too.
+        return Err(Malformed::StatusLine);
+    }
     let mut fields = [const { MaybeUninit::uninit() }; HTTP_HEADERS_MAX];
     let mut parsed = httparse::Response::new(&mut []);
     let parser = httparse::ParserConfig::default();
