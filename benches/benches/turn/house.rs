@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use benches::counting::count;
+use benches::device::{AGENT, KEYS};
 use engine::net::fake::{Client, FakeNet, Kernel};
 use engine::wiring::{Clerk, Wiring};
 use engine::{Core, Limits as CoreLimits};
@@ -21,30 +22,8 @@ use gateway::store::mail::FromStore;
 use gateway::store::writer::Writer;
 use gateway::worker::Worker;
 
-/// The tenant.
-pub(crate) const AGENT: &str = "agent-0001";
-/// Its device.
+/// The device that is kept busy.
 pub(crate) const DEVICE: &str = "lamp-0007";
-/// The device's key.
-pub(crate) const DEVICE_SECRET: &str = "device-secret";
-/// The agent's key.
-pub(crate) const AGENT_SECRET: &str = "agent-secret";
-
-/// Both keys, by the SHA-256 of their secrets.
-const KEYS: &str = r#"
-[[key]]
-id = "device"
-sha256 = "13dfe07f0da5e88e4e122b2343005c77c4c02a03a52c0a3c4f8dadb533c5b350"
-agent = "agent-0001"
-device = "*"
-operations = ["commands", "triggers"]
-[[key]]
-id = "agent"
-sha256 = "cc000e626ba67bed4834794d42288b228f012823877440d2bc5a3787cc6ffce9"
-agent = "agent-0001"
-device = "*"
-operations = ["agent"]
-"#;
 
 const SEEDS: Seeds = Seeds { home: (1, 2), epoch: 3 };
 const MQTT_DOOR: usize = 0;

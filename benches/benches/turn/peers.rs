@@ -3,15 +3,14 @@
 //! Owns their words and checks the answers, so that what is measured is known to have happened. Nothing in here is
 //! measured.
 
-use benches::manifest::FOUR_COMMANDS;
+use benches::device::{AGENT, AGENT_SECRET, introduce, topic_prefix};
 use codec::json::members;
 use codec::mqtt::{
-    Connect, Packet, PacketId, PublishHead, QoS, Will, decode, encode_pingreq, encode_puback, encode_publish,
-    encode_subscribe,
+    Packet, PacketId, PublishHead, QoS, decode, encode_pingreq, encode_puback, encode_publish,
 };
 use engine::net::fake::{Client, ClientRead};
 
-use crate::house::{AGENT, AGENT_SECRET, DEVICE, DEVICE_SECRET, House};
+use crate::house::{DEVICE, House};
 
 /// What the device tells with a trigger.
 const TRIGGER: &[u8] = br#"{"triggerName":"too_hot","payload":{"celsius":31.5,"target":21.0}}"#;
@@ -31,20 +30,15 @@ impl Device {
     /// Connects and describes itself; `hears_pong` as the MicroPython client does.
     pub(crate) fn join(house: &mut House, hears_pong: bool) -> Self {
         let wire = house.connect_device();
-        let prefix = format!("lua/devices/{AGENT}/{DEVICE}/");
-        let mut device =
-            Self { wire, prefix, received: Vec::new(), said: Vec::new(), next_id: PacketId::MIN };
-        device.introduce();
-        device.subscribe(hears_pong);
-        device.publish(
-            "status",
-            br#"{"status":"online","timestamp":"2026-01-01T00:00:00+00:00"}"#,
-            QoS::AtLeastOnce,
-        );
-        let described = format!(
-            r#"{{"status":"online","apiKey":"{DEVICE_SECRET}","group":null,"commands":{FOUR_COMMANDS}}}"#
-        );
-        device.publish("status", described.as_bytes(), QoS::AtLeastOnce);
+        let mut device = Self {
+            wire,
+            prefix: topic_prefix(DEVICE),
+            received: Vec::new(),
+            said: Vec::new(),
+            // The introduction has used two.
+            next_id: PacketId::MIN.next().next(),
+        };
+        introduce(DEVICE, hears_pong, &mut device.said).expect("an introduction");
         device.send();
         house.rest();
         assert_eq!(device.hear(), ["connack", "suback", "puback", "puback", "connected"]);
@@ -100,30 +94,6 @@ impl Device {
         assert!(rest.is_empty(), "the gateway sends whole packets");
         self.received.clear();
         heard
-    }
-
-    fn introduce(&mut self) {
-        let (client_id, username) = (format!("lua-{AGENT}-{DEVICE}"), format!("{AGENT}:{DEVICE}"));
-        let topic = format!("{}status", self.prefix);
-        let will =
-            Will { topic: &topic, payload: br#"{"status":"offline"}"#, qos: QoS::AtLeastOnce, retain: true };
-        let connect = Connect {
-            client_id: &client_id,
-            clean_session: false,
-            keep_alive_s: 60,
-            will: Some(will),
-            username: Some(&username),
-            password: Some(DEVICE_SECRET.as_bytes()),
-        };
-        connect.encode(&mut self.said).expect("a CONNECT");
-    }
-
-    fn subscribe(&mut self, hears_pong: bool) {
-        let suffixes = ["command", "connected", "trigger_ack", "trigger_result", "error", "pong"];
-        let topics = suffixes.map(|suffix| format!("{}{suffix}", self.prefix));
-        let filters: Vec<_> = topics.iter().map(|topic| (topic.as_str(), QoS::AtLeastOnce)).collect();
-        let wanted = if hears_pong { &filters[..] } else { &filters[..5] };
-        encode_subscribe(&mut self.said, PacketId::MIN, wanted).expect("a SUBSCRIBE");
     }
 
     fn publish(&mut self, suffix: &str, payload: &[u8], qos: QoS) {
