@@ -25,5 +25,6 @@ pub mod row;
 pub mod schema;
 pub mod speech;
 pub mod status;
+pub mod talk;
 pub mod topic;
 pub mod unidentified;

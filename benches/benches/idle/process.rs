@@ -13,8 +13,6 @@ use crate::SERVE;
 
 /// Set in the environment once this program may open as many files as the system allows.
 const RAISED: &str = "IDLE_DESCRIPTORS_RAISED";
-/// The unit of CPU time in `/proc`: a hundredth of a second on every Linux.
-const CLOCK_TICK: Duration = Duration::from_millis(10);
 
 /// Runs this program again with the soft limit of descriptors raised to the hard one, unless that has been done.
 pub(crate) fn with_all_descriptors(words: &[String]) -> Option<ExitCode> {
@@ -77,23 +75,23 @@ impl Gateway {
 
     /// What it weighs now.
     pub(crate) fn weight(&self) -> Weight {
-        let read = |file: &str| {
-            let path = format!("/proc/{}/{file}", self.child.id());
-            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-        };
-        let status = read("status");
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         let resident =
             status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux 4.5 or newer");
         let kilobytes: u64 = resident.trim().trim_end_matches(" kB").parse().expect("a number of kilobytes");
-        let stat = read("stat");
-        let (_, behind_name) = stat.rsplit_once(") ").expect("the name is in parentheses");
-        let ticks: u32 = behind_name
-            .split(' ')
-            .skip(11)
-            .take(2)
-            .map(|ticks| ticks.parse::<u32>().expect("a number of ticks"))
-            .sum();
-        Weight { resident_bytes: kilobytes * 1024, cpu: CLOCK_TICK * ticks }
+        Weight { resident_bytes: kilobytes * 1024, cpu: self.cpu() }
+    }
+
+    /// CPU time of all its threads, to the nanosecond; zero where the kernel does not tell.
+    fn cpu(&self) -> Duration {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let threads = std::fs::read_dir(&tasks).unwrap_or_else(|error| panic!("{tasks}: {error}"));
+        let spent_ns = |thread: std::fs::DirEntry| {
+            let told = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            told.split(' ').next()?.parse::<u64>().ok()
+        };
+        Duration::from_nanos(threads.flatten().filter_map(spent_ns).sum())
     }
 
     /// How many devices are online, as the tenant sees it.

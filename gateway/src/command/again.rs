@@ -30,8 +30,8 @@ impl Shard {
         let attempt = Attempt { command: key, after: pending.attempts };
         cx.arm(cx.now() + pause, Alarmed::Again(attempt));
         self.leave_list(device, key, before);
-        if let Some(row) = self.devices.get_mut(device) {
-            row.talk().pausing.push(key);
+        if let Some(talk) = self.devices.talk(device) {
+            talk.pausing.push(key);
         }
         true
     }
@@ -62,8 +62,8 @@ impl Shard {
         if let Some(pending) = self.pending.get_mut(key) {
             pending.stage = Stage::Waiting;
         }
-        if let Some(row) = self.devices.get_mut(device) {
-            row.talk().waiting.push_back(key);
+        if let Some(talk) = self.devices.talk(device) {
+            talk.waiting.push_back(key);
         }
         self.counters.command_repeated();
         self.speak(cx, device);

@@ -181,8 +181,8 @@ impl Shard {
         if let (false, Some(id)) = (ask.waits, id) {
             cx.post(ask.from, Mail::Accepted(Accepted { ticket: ask.ticket, id }));
         }
-        if let Some(row) = self.devices.get_mut(device) {
-            row.talk().waiting.push_back(key);
+        if let Some(talk) = self.devices.talk(device) {
+            talk.waiting.push_back(key);
         }
         self.speak(cx, device);
     }

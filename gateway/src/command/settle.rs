@@ -28,6 +28,7 @@ impl Shard {
         let id = pending.id(key, cx.core(), self.facts.epoch);
         cx.disarm(pending.alarm);
         self.leave_list(pending.device, key, pending.stage);
+        self.devices.hush(pending.device, cx.now());
         let took = cx.now().saturating_duration_since(pending.asked_at);
         self.counters.command(CommandOutcome::of(outcome));
         self.counters.command_took(took);

@@ -119,11 +119,12 @@ impl Shard {
             if taken_over { Reason::TakenOver } else { Reason::Connected },
             cx.wall_ms(),
         );
-        if let Some(talk) = row.talk.as_mut() {
-            talk.recent.next_connection();
-            if !present {
-                talk.unacked.clear();
-            }
+        if let Some(recent) = row.recent.as_mut() {
+            recent.next_connection();
+        }
+        row.recent.take_if(|recent| recent.is_empty());
+        if let Some(talk) = row.talk.as_mut().filter(|_| !present) {
+            talk.unacked.clear();
         }
         let now = cx.now();
         if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) {

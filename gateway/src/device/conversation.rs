@@ -18,14 +18,12 @@ use crate::metrics::{Closed, Direction, Transport};
 use crate::shard::{Baggage, Cx, Facts, Shard};
 use codec::mqtt::{PacketId, QoS, Subscribe, SubscribeCode, Unsubscribe};
 use engine::{Key, Verdict};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use transports::input::Input;
 use transports::mqtt::{Arrival, Event, Receipt, Session};
 
 /// Events of one connection that are handled in one turn; more waits for the next, so that nobody starves the others.
 const EVENTS_PER_TURN_MAX: usize = 256;
-/// A device is told of a foreign topic at most this often.
-const SCOLD_EVERY: Duration = Duration::from_secs(60);
 /// Filters in one SUBSCRIBE that are answered; the session refuses more.
 const FILTERS_MAX: usize = 16;
 
@@ -228,11 +226,7 @@ impl Shard {
     fn foreign_topic(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key, receipt: Option<Receipt>) {
         self.acknowledge(cx, conn, receipt);
         self.counters.closed_topic();
-        let now = cx.now();
-        let Some(row) = self.devices.get_mut(device) else { return };
-        let talk = row.talk();
-        if talk.scolded_at.is_none_or(|at| now.duration_since(at) >= SCOLD_EVERY) {
-            talk.scolded_at = Some(now);
+        if self.devices.talk(device).is_some_and(|talk| talk.may_scold(cx.now())) {
             let message =
                 "only status, response, trigger and heartbeat under this device's own prefix are taken";
             self.notify(cx, device, Notice::Error("TOPIC_FORBIDDEN", message.into()));

@@ -118,6 +118,7 @@ impl Shard {
         }
         let waits_on = row.kept.is_some();
         self.settle_all(cx, device, |pending| !(waits_on && pending.queues));
+        self.devices.hush(device, cx.now());
         self.tell(cx, device, EventKind::DeviceDisconnected);
     }
 

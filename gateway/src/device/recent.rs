@@ -37,6 +37,11 @@ impl Recent {
         self.seen.shrink_to_fit();
     }
 
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+
     /// Whether this came before; the caller asks only when DUP is set.
     pub fn contains(&self, id: PacketId, hash: u64) -> bool {
         self.seen.iter().any(|seen| seen.id == Some(id) && seen.hash == hash)

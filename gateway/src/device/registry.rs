@@ -4,12 +4,14 @@
 //! core's devices: whoever wants a whole fleet asks every core by mail ([`crate::agent::gather`]).
 
 use super::row::Row;
+use super::talk::{Spare, Talk};
 use crate::auth::Agent;
 use engine::{Key, Slots};
 use hashbrown::{HashMap, HashTable};
 use siphasher::sip::SipHasher13;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// One core's rows.
 #[derive(Default)]
@@ -17,6 +19,7 @@ pub struct Registry {
     rows: Slots<Row>,
     index: HashTable<Key>,
     by_agent: HashMap<Arc<str>, Vec<Key>, BuildHasherDefault<SipHasher13>>,
+    spare: Spare,
 }
 
 impl Registry {
@@ -38,6 +41,18 @@ impl Registry {
     /// The same, to change it.
     pub fn get_mut(&mut self, key: Key) -> Option<&mut Row> {
         self.rows.get_mut(key)
+    }
+
+    /// The words of a device, in both directions; it has a place for them from now on, until [`Registry::hush`].
+    pub fn talk(&mut self, key: Key) -> Option<&mut Talk> {
+        Some(self.spare.place(&mut self.rows.get_mut(key)?.talk))
+    }
+
+    /// Takes the place for words back from a device that has none; to be called when some have been said.
+    pub fn hush(&mut self, key: Key, now: Instant) {
+        if let Some(row) = self.rows.get_mut(key) {
+            self.spare.reclaim(&mut row.talk, now);
+        }
     }
 
     /// Finds a device. `hash` is the home hash of the two names.

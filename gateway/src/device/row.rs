@@ -4,22 +4,17 @@
 //! a box that an idle one does not have ([`Talk`]), because rows are counted in hundreds of thousands.
 
 use super::manifest::Manifest;
-use super::notice::Notice;
 use super::recent::Recent;
 use super::status::{Reason, Status};
+use super::talk::Talk;
 use super::topic::Subscriptions;
 use crate::auth::Agent;
 use crate::auth::Grant;
-use codec::mqtt::PacketId;
 use engine::Key;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 use transports::mqtt::Resumed;
-
-/// Notices that may wait for one device; the oldest of more is dropped, because only a device that does not read can
-/// have so many.
-const NOTICES_MAX: usize = 128;
 
 /// One device.
 #[derive(Debug)]
@@ -46,8 +41,10 @@ pub struct Row {
     pub manifest: Option<Arc<Manifest>>,
     /// The group it named.
     pub group: Option<Box<str>>,
-    /// Words in both directions; absent until there are some.
+    /// Words in both directions; absent while there are none ([`Registry::talk`](super::registry::Registry::talk)).
     pub talk: Option<Box<Talk>>,
+    /// Triggers of a moment ago; absent until there was one.
+    pub recent: Option<Box<Recent>>,
     /// What survives of a persistent session while the device is away.
     pub kept: Option<Box<KeptSession>>,
     /// How its last connections ended, the newest last.
@@ -84,27 +81,6 @@ pub struct Seat {
     pub said_goodbye: bool,
 }
 
-/// Words waiting in both directions.
-#[derive(Debug, Default)]
-pub struct Talk {
-    /// Commands that wait to be sent, in order.
-    pub waiting: VecDeque<Key>,
-    /// Commands that were sent and have not settled.
-    pub sent: Vec<Key>,
-    /// Commands that the device refused and will be asked again.
-    pub pausing: Vec<Key>,
-    /// The PUBLISHes whose PUBACK is awaited (one by default), and the command of each, which may have settled since.
-    pub unacked: Vec<(PacketId, Key)>,
-    /// Triggers on their way to the store.
-    pub held: u16,
-    /// Notices that wait to be sent.
-    pub notices: VecDeque<Notice>,
-    /// Triggers of a moment ago.
-    pub recent: Recent,
-    /// When the device was last told of a foreign topic; it is told once a minute.
-    pub scolded_at: Option<Instant>,
-}
-
 /// What survives of a persistent session [MQTT-3.1.2-4].
 #[derive(Debug)]
 pub struct KeptSession {
@@ -132,14 +108,10 @@ impl Row {
             manifest: None,
             group: None,
             talk: None,
+            recent: None,
             kept: None,
             closes: None,
         }
-    }
-
-    /// The words waiting in both directions; from now on the row has a place for them.
-    pub fn talk(&mut self) -> &mut Talk {
-        self.talk.get_or_insert_default()
     }
 
     /// Remembers how a connection ended; the oldest of more than `max` is forgotten.
@@ -171,37 +143,12 @@ impl Row {
     }
 }
 
-impl Talk {
-    /// Queues a notice behind the others.
-    pub fn push_notice(&mut self, notice: Notice) {
-        if self.notices.len() == NOTICES_MAX {
-            self.notices.pop_front();
-        }
-        self.notices.push_back(notice);
-    }
-
-    /// Whether commands are under way.
-    pub fn is_busy(&self) -> bool {
-        !self.waiting.is_empty() || !self.sent.is_empty() || !self.pausing.is_empty()
-    }
-
-    /// Every command that is under way.
-    pub fn commands(&self) -> impl Iterator<Item = Key> + '_ {
-        self.sent.iter().chain(&self.pausing).chain(&self.waiting).copied()
-    }
-
-    /// Whether something waits to be said to the device.
-    pub fn has_words(&self) -> bool {
-        !self.waiting.is_empty() || !self.notices.is_empty()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_idle_row_is_small() {
-        assert!(size_of::<Row>() <= 208, "{}", size_of::<Row>());
+        assert!(size_of::<Row>() <= 152, "{}", size_of::<Row>());
     }
 }

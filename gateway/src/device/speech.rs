@@ -25,8 +25,12 @@ use std::time::Instant;
 impl Shard {
     /// Queues a notice and says what may be said now.
     pub(crate) fn notify(&mut self, cx: &mut Cx<'_>, device: Key, notice: Notice) {
-        let Some(row) = self.devices.get_mut(device).filter(|row| row.seat.is_some()) else { return };
-        row.talk().push_notice(notice);
+        if self.devices.get(device).is_none_or(|row| row.seat.is_none()) {
+            return;
+        }
+        if let Some(talk) = self.devices.talk(device) {
+            talk.push_notice(notice);
+        }
         self.speak(cx, device);
     }
 
@@ -41,6 +45,7 @@ impl Shard {
         cx.resume(conn);
         self.say_notices(cx, conn, device);
         self.say_commands(cx, conn, device);
+        self.devices.hush(device, cx.now());
     }
 
     fn say_notices(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key) {

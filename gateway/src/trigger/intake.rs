@@ -57,15 +57,16 @@ impl Shard {
             return self.speak(cx, device);
         }
         if let (false, Some(row)) = (repeat, self.devices.get_mut(device)) {
-            row.talk().recent.insert(arrival.id, hash, given);
+            row.recent.get_or_insert_default().insert(arrival.id, hash, given);
         }
         self.keep(cx, conn, device, arrival, &trigger, id, repeat);
     }
 
     fn is_repeat(&self, device: Key, arrival: &Arrival<'_>, hash: u64, given: Option<u64>) -> bool {
-        let Some(talk) = self.devices.get(device).and_then(|row| row.talk.as_ref()) else { return false };
-        let again = arrival.id.filter(|_| arrival.dup).is_some_and(|id| talk.recent.contains(id, hash));
-        again || given.is_some_and(|given| talk.recent.contains_given(given))
+        let recent = self.devices.get(device).and_then(|row| row.recent.as_ref());
+        let Some(recent) = recent else { return false };
+        let again = arrival.id.filter(|_| arrival.dup).is_some_and(|id| recent.contains(id, hash));
+        again || given.is_some_and(|given| recent.contains_given(given))
     }
 
     fn may_trigger(&self, cx: &Cx<'_>, device: Key) -> Result<(), (TriggerOutcome, &'static str)> {
@@ -108,8 +109,10 @@ impl Shard {
         repeat: bool,
     ) {
         let mut json = self.buffers.lend();
-        let Some(row) = self.devices.get_mut(device) else { return };
-        row.talk().held += 1;
+        if let Some(talk) = self.devices.talk(device) {
+            talk.held += 1;
+        }
+        let Some(row) = self.devices.get(device) else { return };
         if !repeat {
             let payload = trigger.payload.map(|payload| payload.as_bytes());
             write_event(&mut json, trigger.name.as_bytes(), payload, &id, &row.name, cx.wall_ms());
@@ -123,8 +126,8 @@ impl Shard {
 
     /// Queues a notice that is said behind the acknowledgement that comes next.
     pub(crate) fn queue_notice(&mut self, device: Key, notice: Notice) {
-        if let Some(row) = self.devices.get_mut(device) {
-            row.talk().push_notice(notice);
+        if let Some(talk) = self.devices.talk(device) {
+            talk.push_notice(notice);
         }
     }
 }

@@ -67,7 +67,7 @@ impl Shard {
             talk.held = talk.held.saturating_sub(1);
         }
         if !row.is_seated(conn) {
-            return;
+            return self.devices.hush(device, cx.now());
         }
         cx.resume(conn);
         // The notice is queued first: it is said when the acknowledgement is out and nothing more is owed.
