@@ -28,3 +28,4 @@ pub mod status;
 pub mod talk;
 pub mod topic;
 pub mod unidentified;
+pub mod wire;

@@ -4,6 +4,7 @@
 
 use crate::agent::http::{HttpPeer, Waits};
 use crate::device::conversation::MqttPeer;
+use crate::metrics::Transport;
 use engine::Key;
 
 /// The other end of a connection. Boxed, so that the table costs the same for every kind.
@@ -13,6 +14,16 @@ pub enum Peer {
     Mqtt(Box<MqttPeer>),
     /// An agent, an operator, or a stranger.
     Http(Box<HttpPeer>),
+}
+
+impl Peer {
+    /// How it speaks to us.
+    pub fn transport(&self) -> Transport {
+        match self {
+            Self::Mqtt(peer) => peer.transport(),
+            Self::Http(_) => Transport::Http,
+        }
+    }
 }
 
 /// Peers by connection. Aligned with the engine's slots; a stale key finds nothing.
@@ -72,10 +83,19 @@ impl Peers {
         self.rows[conn.index as usize].take().map(|(_, peer)| peer)
     }
 
-    /// How many speak MQTT and how many HTTP.
-    pub fn count(&self) -> (usize, usize) {
-        let mqtt = self.rows.iter().flatten().filter(|(_, peer)| matches!(peer, Peer::Mqtt(_))).count();
-        (mqtt, self.rows.iter().flatten().count() - mqtt)
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.rows.iter().flatten().count()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many speak to us in this way.
+    pub fn count(&self, transport: Transport) -> usize {
+        self.rows.iter().flatten().filter(|(_, peer)| peer.transport() == transport).count()
     }
 
     /// Every connection and its peer.

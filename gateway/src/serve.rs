@@ -19,6 +19,7 @@ use crate::store::journal::JournalLimits;
 use crate::store::mail::FromStore;
 use crate::store::writer::{Writer, WriterLimits};
 use crate::worker::Worker;
+use codec::limits::MQTT_HEADER_BYTES_MAX;
 use engine::net::Net;
 use engine::start::{Options, Running, Stopper, clerk, start};
 use engine::wiring::{Clerk, Outside};
@@ -110,6 +111,7 @@ pub fn facts(limits: Limits, doors: Vec<Door>, seeds: Seeds, cores: usize, start
     Facts {
         mqtt: Arc::new(mqtt_limits(&limits)),
         http: Arc::new(http_limits(&limits)),
+        ws: Arc::new(ws_limits(&limits)),
         doors,
         home: HomeHash::new(seeds.home),
         started_at,
@@ -136,6 +138,15 @@ pub fn manifest_limits(limits: &Limits) -> ManifestLimits {
         commands_max: limits.manifest_commands_max as usize,
         schema_bytes_max: limits.schema_bytes_max,
         description_chars_max: limits.description_chars_max as usize,
+    }
+}
+
+/// What MQTT allows in a packet is allowed in a frame, with the fixed header that MQTT does not count.
+fn ws_limits(limits: &Limits) -> transports::ws::Limits {
+    transports::ws::Limits {
+        message_bytes_max: limits.packet_bytes_max() + MQTT_HEADER_BYTES_MAX,
+        unadmitted_bytes_max: limits.connect_bytes_max + MQTT_HEADER_BYTES_MAX,
+        ..transports::ws::Limits::default()
     }
 }
 

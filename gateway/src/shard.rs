@@ -47,6 +47,8 @@ pub struct Facts {
     pub mqtt: Arc<transports::mqtt::Limits>,
     /// The transport's ceilings.
     pub http: Arc<transports::http::Limits>,
+    /// The transport's ceilings.
+    pub ws: Arc<transports::ws::Limits>,
     /// The post address of the store writer.
     pub store: usize,
     /// The post address of the worker.

@@ -32,9 +32,8 @@ impl Shard {
         self.settle_the_unreachable(cx);
         let over = Duration::from_millis(self.facts.limits.drain_ms).mul_f64(RELEASE_SHARE);
         let waves = (over.as_millis() / WAVE_EVERY.as_millis()).max(1) as usize;
-        let (mqtt, http) = self.peers.count();
         self.release =
-            Release { wave: ((mqtt + http) / waves).max(WAVE_MIN), ends_at: Some(cx.now() + over) };
+            Release { wave: (self.peers.len() / waves).max(WAVE_MIN), ends_at: Some(cx.now() + over) };
         self.release_some(cx);
     }
 
@@ -71,8 +70,7 @@ impl Shard {
             }
         }
         for conn in leaving {
-            self.blame(conn, Reason::GatewayStopped);
-            cx.hang_up(conn);
+            self.part(cx, conn, Reason::GatewayStopped);
         }
         if waiting > 0 {
             cx.arm(cx.now() + WAVE_EVERY, Alarmed::Release);

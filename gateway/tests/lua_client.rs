@@ -1,4 +1,5 @@
-//! The unmodified Lua Python device over `mqtt://`, seen from both sides: what the device saw, and what the agent saw.
+//! The unmodified Lua Python device over every URL it knows, seen from both sides: what the device saw, and what the agent
+//! saw. Each URL lives the same life.
 
 #![allow(clippy::disallowed_methods, reason = "a black-box test lives in real time, with threads of its own")]
 
@@ -13,18 +14,53 @@ use support::{Gateway, SOON, wait_for};
 /// Enough devices that at least one is accepted on another core than its home, but for one run in a hundred thousand.
 const DEVICES: usize = 10;
 
+/// How the devices connect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    Mqtt,
+    Ws,
+}
+
+impl Way {
+    fn url(self, gateway: &Gateway) -> String {
+        match self {
+            Self::Mqtt => format!("mqtt://{}", gateway.mqtt),
+            Self::Ws => format!("ws://{}/mqtt", gateway.http),
+        }
+    }
+
+    /// What the API calls it.
+    fn transport(self) -> &'static str {
+        match self {
+            Self::Mqtt => "mqtt",
+            Self::Ws => "mqtt_ws",
+        }
+    }
+}
+
 #[test]
 fn a_lua_device_lives_on_one_core() {
-    whole_life(1);
+    whole_life(1, Way::Mqtt);
 }
 
 #[test]
 fn a_lua_device_lives_on_three_cores() {
-    let handed_over = whole_life(3);
+    let handed_over = whole_life(3, Way::Mqtt);
     assert!(handed_over > 0, "connections went home to other cores");
 }
 
-fn whole_life(cores: usize) -> u64 {
+#[test]
+fn a_lua_device_lives_over_web_socket_on_one_core() {
+    whole_life(1, Way::Ws);
+}
+
+#[test]
+fn a_lua_device_lives_over_web_socket_on_three_cores() {
+    let handed_over = whole_life(3, Way::Ws);
+    assert!(handed_over > 0, "connections went home to other cores");
+}
+
+fn whole_life(cores: usize, way: Way) -> u64 {
     let gateway = Gateway::start(cores, "triggers_per_second_per_agent = 100");
     let device_key = gateway.add_key("alpha", "commands,triggers");
     let alpha = Agent::new(gateway.http, "alpha", &gateway.add_key("alpha", "agent,operator"));
@@ -32,14 +68,14 @@ fn whole_life(cores: usize) -> u64 {
     wait_for("the running gateway knows the new keys", SOON, || {
         (beta.get("/devices").status == 200 && alpha.get("/devices").status == 200).then_some(())
     });
-    let url = format!("mqtt://{}", gateway.mqtt);
+    let url = way.url(&gateway);
     let mut devices = LuaDevices::start(&url, "alpha", &device_key);
     let names: Vec<String> = (0..DEVICES).map(|n| format!("pico-{n}")).collect();
     for name in &names {
         devices.connect(name);
     }
 
-    shows_the_tools(&alpha, &names);
+    shows_the_tools(&alpha, &names, way);
     carries_commands(&alpha, &mut devices);
     runs_once_however_often_it_is_asked(&alpha, &mut devices);
     carries_triggers(&alpha, &mut devices);
@@ -52,7 +88,7 @@ fn whole_life(cores: usize) -> u64 {
     handed_over
 }
 
-fn shows_the_tools(alpha: &Agent, names: &[String]) {
+fn shows_the_tools(alpha: &Agent, names: &[String], way: Way) {
     let tools = wait_for("every device's tools", SOON, || {
         let tools = alpha.tools();
         (tools.len() == names.len() * 5).then_some(tools)
@@ -62,7 +98,9 @@ fn shows_the_tools(alpha: &Agent, names: &[String]) {
     let device = alpha.get("/devices/pico-0").json;
     assert_eq!(device["status"], "online");
     assert_eq!(device["group"], "test-group");
-    assert_eq!(device["transport"], "mqtt");
+    assert_eq!(device["transport"], way.transport());
+    let connected = format!("gateway_connections{{transport=\"{}\"}} {DEVICES}", way.transport());
+    assert!(alpha.text("/metrics").contains(&connected), "{connected}");
     assert_eq!(device["commands"], json!(["read_temp", "echo", "fail", "sleep"]));
     assert_eq!(device["manifest"]["commands"][0]["timeoutMs"], 5000);
 }

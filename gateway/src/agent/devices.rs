@@ -207,8 +207,8 @@ fn write_view(body: &mut Vec<u8>, view: &View) {
         Some(group) => encode_str(body, group),
         None => body.extend_from_slice(b"null"),
     }
-    write!(body, ",\"transport\":\"mqtt\",\"lastSeen\":\"{}\",\"commands\":[", Rfc3339(view.last_seen_ms))
-        .expect(VEC);
+    write!(body, ",\"transport\":\"{}\"", view.transport.name()).expect(VEC);
+    write!(body, ",\"lastSeen\":\"{}\",\"commands\":[", Rfc3339(view.last_seen_ms)).expect(VEC);
     let commands = view.manifest.as_ref().map_or(&[][..], |manifest| manifest.commands());
     for (n, command) in commands.iter().enumerate() {
         if n > 0 {

@@ -22,6 +22,8 @@ pub enum ApiError {
     NotFound,
     /// A path, but not with this method.
     MethodNotAllowed,
+    /// A path that is for another protocol than HTTP.
+    UpgradeRequired,
     /// A body or a parameter that cannot be read.
     InvalidRequest,
     /// A time limit outside what is allowed.
@@ -99,6 +101,8 @@ table! {
         "Check the path; names in it are percent-encoded."
     MethodNotAllowed "method-not-allowed" 405 false "The path does not take this method."
         "Use a method of the Allow header."
+    UpgradeRequired "upgrade-required" 426 false "The path speaks WebSocket."
+        "Ask for an upgrade to websocket, version 13."
     InvalidRequest "invalid-request" 400 false "The request cannot be read."
         "Correct what the detail names."
     InvalidTimeout "invalid-timeout" 422 false "The time limit is outside what is allowed."

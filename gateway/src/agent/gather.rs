@@ -13,6 +13,7 @@ use crate::device::name::HomeHash;
 use crate::device::row::{Ended, Row};
 use crate::device::status::{Reason, Status};
 use crate::mail::{Gather, Gathered, Mail};
+use crate::metrics::Transport;
 use crate::shard::{Cx, Shard};
 use engine::Key;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub struct View {
     pub since_ms: u64,
     /// How often it has been seated.
     pub epoch: u32,
+    /// How it speaks to us, or spoke last.
+    pub transport: Transport,
     /// Its group.
     pub group: Option<Box<str>>,
     /// When it was last heard, in Unix milliseconds.
@@ -81,6 +84,7 @@ impl View {
             reason: row.reason,
             since_ms: row.since_ms,
             epoch: row.epoch,
+            transport: row.transport,
             group: row.group.clone(),
             last_seen_ms: row.last_seen_ms,
             manifest: row.manifest.clone(),

@@ -30,6 +30,8 @@ pub struct HttpPeer {
     pub serves: Serves,
     /// What it waits for.
     pub waits: Waits,
+    /// When it was accepted.
+    pub opened_at: Instant,
     /// It has shown a right key once: no stranger any more.
     pub identified: bool,
 }
@@ -71,6 +73,7 @@ impl HttpPeer {
             session: Session::new(facts.http.clone(), now),
             serves,
             waits: Waits::Request,
+            opened_at: now,
             identified: false,
         }
     }
@@ -90,7 +93,10 @@ impl Shard {
     pub(crate) fn agent_speaks(&mut self, cx: &mut Cx<'_>, conn: Key, bytes: &mut [u8]) -> Verdict<Baggage> {
         let (mut input, now) = (Input::new(bytes), cx.now());
         for _ in 0..REQUESTS_PER_TURN_MAX {
-            let Some(peer) = self.peers.http_mut(conn) else { return Verdict::Close };
+            let Some(peer) = self.peers.http_mut(conn) else {
+                // It is a device's now: the rest of the bytes is for that conversation.
+                return Verdict::Yield { consumed: input.taken() };
+            };
             match peer.waits {
                 Waits::Request | Waits::Stream(_) => {}
                 Waits::Ticket(_) | Waits::End => return Verdict::Pause { consumed: input.taken() },
@@ -222,6 +228,7 @@ impl Shard {
             (Endpoint::Healthz, _) => self.healthz(cx, conn),
             (Endpoint::Readyz, _) => self.readyz(cx, conn),
             (Endpoint::Metrics, _) => self.metrics(cx, conn),
+            (Endpoint::MqttSocket, _) => self.begin_web_socket(cx, conn, request),
             (Endpoint::Key, _) => self.describe_key(cx, conn, caller),
             (Endpoint::Devices, Some(agent)) => self.list_devices(cx, conn, request, agent),
             (Endpoint::Device, Some(agent)) => self.show_device(cx, conn, agent, name),

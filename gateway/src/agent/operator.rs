@@ -112,9 +112,9 @@ impl Shard {
         counters.set_devices(DeviceStatus::Online, by_status[Status::Online as usize]);
         counters.set_devices(DeviceStatus::Late, by_status[Status::Late as usize]);
         counters.set_devices(DeviceStatus::Offline, by_status[Status::Offline as usize]);
-        let (mqtt, http) = self.peers.count();
-        counters.set_connections(Transport::Mqtt, mqtt as u64);
-        counters.set_connections(Transport::Http, http as u64);
+        for transport in [Transport::Mqtt, Transport::MqttWs, Transport::Http] {
+            counters.set_connections(transport, self.peers.count(transport) as u64);
+        }
         counters.set_commands_pending(self.pending.len() as u64);
         counters.set_command_records(self.records.len() as u64, self.records.text_bytes() as u64);
         counters.set_triggers_unacknowledged(self.held.len() as u64);

@@ -36,6 +36,8 @@ pub enum Endpoint {
     Tool,
     /// The event stream.
     Events,
+    /// MQTT over WebSocket.
+    MqttSocket,
 }
 
 /// Who may use a path.
@@ -54,6 +56,8 @@ pub enum Access {
 /// Which part of the HTTP side a path belongs to; a listener may serve some of them only.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
+    /// For devices.
+    Devices,
     /// For agents.
     Agents,
     /// For operators.
@@ -80,6 +84,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::Get, "/healthz", Part::Operator, Access::Open, Endpoint::Healthz),
     route(Method::Get, "/readyz", Part::Operator, Access::Open, Endpoint::Readyz),
     route(Method::Get, "/metrics", Part::Operator, Access::Operator, Endpoint::Metrics),
+    route(Method::Get, "/mqtt", Part::Devices, Access::Open, Endpoint::MqttSocket),
     route(Method::Get, "/v1/key", Part::Agents, Access::AnyKey, Endpoint::Key),
     route(Method::Get, "/v1/agents/{agent}/devices", Part::Agents, Access::OwnAgent, Endpoint::Devices),
     route(
@@ -167,6 +172,7 @@ fn word(method: Method) -> &'static str {
 
 fn serves_part(serves: Serves, part: Part) -> bool {
     match part {
+        Part::Devices => serves.devices,
         Part::Agents => serves.agents,
         Part::Operator => serves.operator,
     }

@@ -13,7 +13,7 @@ use crate::auth::Grant;
 use crate::auth::Operations;
 use crate::command::outcome::{Outcome, Reached};
 use crate::command::pending::Pending;
-use crate::metrics::{AuthOutcome, Closed, ConnectionOutcome, Transport};
+use crate::metrics::{AuthOutcome, Closed, ConnectionOutcome};
 use crate::peer::Peer;
 use crate::shard::{Cx, Shard};
 use crate::store::record::EventKind;
@@ -42,7 +42,10 @@ impl Shard {
         match self.check_claim(cx, &claim) {
             Ok((grant, device)) => {
                 self.counters.auth(AuthOutcome::Admitted);
-                self.counters.connection(Transport::Mqtt, ConnectionOutcome::Accepted);
+                if let Some(peer) = self.peers.mqtt_mut(conn) {
+                    peer.admit();
+                    self.counters.connection(peer.transport(), ConnectionOutcome::Accepted);
+                }
                 self.farewell_stranger(conn);
                 self.seat(cx, conn, device, grant, claim.clean_session);
                 true
@@ -58,11 +61,12 @@ impl Shard {
     /// Answers CONNECT with a refusal; the caller closes.
     pub(crate) fn refuse(&mut self, cx: &mut Cx<'_>, conn: Key, code: ConnectCode, outcome: AuthOutcome) {
         self.counters.auth(outcome);
-        self.counters.connection(Transport::Mqtt, ConnectionOutcome::Refused);
         self.blame(conn, Reason::AuthFailed);
         if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) {
-            peer.session.refuse(code, out);
+            peer.say(out, |session, out| session.refuse(code, out));
+            self.counters.connection(peer.transport(), ConnectionOutcome::Refused);
         }
+        self.say_goodbye(cx, conn);
     }
 
     /// Whether the claim is true, and which row it is for.
@@ -91,6 +95,7 @@ impl Shard {
 
     /// Seats an admitted connection at its device, in place of an older one if there is one, and answers CONNECT.
     fn seat(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key, grant: Arc<Grant>, clean_session: bool) {
+        let Some(transport) = self.peers.mqtt_mut(conn).map(|peer| peer.transport()) else { return };
         let taken_over = self.unseat_older(cx, device);
         if clean_session {
             self.settle_all(cx, device, |_| true);
@@ -103,6 +108,7 @@ impl Shard {
             None => (None, Subscriptions::default()),
         };
         row.epoch += 1;
+        row.transport = transport;
         row.last_seen_ms = cx.wall_ms();
         row.seat = Some(Seat {
             conn,
@@ -129,7 +135,7 @@ impl Shard {
         let now = cx.now();
         if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) {
             peer.standing = Standing::Seated(device);
-            peer.session.accept(resumed, present, out, now);
+            peer.say(out, |session, out| session.accept(resumed, present, out, now));
         }
         if !taken_over {
             self.tell(cx, device, EventKind::DeviceConnected);
@@ -144,7 +150,13 @@ impl Shard {
         let Some(seat) = self.devices.get_mut(device).and_then(|row| row.seat.take()) else { return false };
         self.counters.closed(Closed::TakenOver);
         let session = match self.peers.remove(seat.conn) {
-            Some(Peer::Mqtt(peer)) => Some(peer.session),
+            Some(Peer::Mqtt(mut peer)) => {
+                peer.verdict.get_or_insert(Reason::TakenOver);
+                if let Some(out) = cx.out_urgent(seat.conn) {
+                    peer.goodbye(out);
+                }
+                Some(peer.session)
+            }
             _ => None,
         };
         cx.hang_up(seat.conn);

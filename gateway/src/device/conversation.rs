@@ -14,7 +14,8 @@ use super::claim::Claim;
 use super::notice::Notice;
 use super::status::Reason;
 use super::topic::{Inbound, Outbound, own_suffix};
-use crate::metrics::{Closed, Direction, Transport};
+use super::wire::Wire;
+use crate::metrics::{Closed, Direction};
 use crate::shard::{Baggage, Cx, Facts, Shard};
 use codec::mqtt::{PacketId, QoS, Subscribe, SubscribeCode, Unsubscribe};
 use engine::{Key, Verdict};
@@ -32,6 +33,8 @@ const FILTERS_MAX: usize = 16;
 pub struct MqttPeer {
     /// The protocol's side of it.
     pub session: Session,
+    /// What is below it.
+    pub wire: Wire,
     /// Who it is.
     pub standing: Standing,
     /// A manifest of this connection is being compiled: nothing more is read until it is accepted.
@@ -52,10 +55,11 @@ pub enum Standing {
 }
 
 impl MqttPeer {
-    /// A stranger.
+    /// A stranger on a plain connection, whose time counts from `now`.
     pub fn new(facts: &Facts, now: Instant) -> Self {
         Self {
             session: Session::new(facts.mqtt.clone(), now),
+            wire: Wire::Plain,
             standing: Standing::Stranger,
             describing: false,
             verdict: None,
@@ -81,24 +85,66 @@ enum Step {
     Close,
 }
 
+/// How far the listening came.
+enum Pace {
+    /// Every whole packet was handled.
+    Whole,
+    /// There may be more, for another turn.
+    Busy,
+    /// There may be more, for when it listens again.
+    Full,
+    /// The connection belongs to this core.
+    Home(usize),
+    /// It is over.
+    Over,
+}
+
 impl Shard {
     /// Bytes of an MQTT connection.
     pub(crate) fn device_speaks(&mut self, cx: &mut Cx<'_>, conn: Key, bytes: &mut [u8]) -> Verdict<Baggage> {
-        let (mut input, now) = (Input::new(bytes), cx.now());
+        let now = cx.now();
+        if !self.listens(conn) {
+            return Verdict::Pause { consumed: 0 };
+        }
+        let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) else {
+            return Verdict::Pause { consumed: 0 };
+        };
+        let mut input = peer.open(bytes, out, now);
+        let pace = self.hear_device(cx, conn, &mut input);
+        let Some(peer) = self.peers.mqtt_mut(conn) else { return Verdict::Close };
+        let consumed = peer.consumed(input.taken());
+        match pace {
+            Pace::Whole => match peer.end() {
+                Some(end) => self.device_ended(cx, conn, end),
+                None => Verdict::Continue { consumed },
+            },
+            Pace::Busy => Verdict::Yield { consumed },
+            Pace::Full => Verdict::Pause { consumed },
+            Pace::Home(core) => self.send_home(conn, core, consumed),
+            Pace::Over => {
+                self.say_goodbye(cx, conn);
+                Verdict::Close
+            }
+        }
+    }
+
+    /// Handles what a device said, as far as may be in one turn.
+    fn hear_device(&mut self, cx: &mut Cx<'_>, conn: Key, input: &mut Input<'_>) -> Pace {
+        let now = cx.now();
         for _ in 0..EVENTS_PER_TURN_MAX {
             if !self.listens(conn) {
-                return Verdict::Pause { consumed: input.taken() };
+                return Pace::Full;
             }
             if cx.congested() {
                 // The neighbours cannot keep up with the mail; what this would add waits in the kernel.
-                return Verdict::Yield { consumed: input.taken() };
+                return Pace::Busy;
             }
             let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) else {
-                return Verdict::Pause { consumed: input.taken() };
+                return Pace::Full;
             };
-            let step = match peer.session.next(&mut input, out, now) {
+            let step = match peer.say(out, |session, out| session.next(input, out, now)) {
                 Ok(Some(event)) => self.device_event(cx, conn, event),
-                Ok(None) => return Verdict::Continue { consumed: input.taken() },
+                Ok(None) => return Pace::Whole,
                 Err(violation) => {
                     tracing::debug!(violation = violation.name(), "hung up on an MQTT peer");
                     self.counters.closed(Closed::ProtocolViolation);
@@ -108,11 +154,11 @@ impl Shard {
             };
             match step {
                 Step::Next => {}
-                Step::Home(core) => return self.send_home(conn, core, input.taken()),
-                Step::Close => return Verdict::Close,
+                Step::Home(core) => return Pace::Home(core),
+                Step::Close => return Pace::Over,
             }
         }
-        Verdict::Yield { consumed: input.taken() }
+        Pace::Busy
     }
 
     /// Whether more of a connection's bytes may be looked at now. Not while its manifest is being compiled; not while as
@@ -141,7 +187,10 @@ impl Shard {
     }
 
     fn device_event(&mut self, cx: &mut Cx<'_>, conn: Key, event: Event<'_>) -> Step {
-        self.counters.message(Direction::In, Transport::Mqtt);
+        let Some(transport) = self.peers.mqtt_mut(conn).map(|peer| peer.transport()) else {
+            return Step::Close;
+        };
+        self.counters.message(Direction::In, transport);
         if let Event::Connect(connect) = event {
             return self.claimed(cx, conn, Claim::read(&connect));
         }
@@ -247,7 +296,7 @@ impl Shard {
             }
         }
         if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) {
-            peer.session.suback(subscribe.id, &codes[..count], out);
+            peer.say(out, |session, out| session.suback(subscribe.id, &codes[..count], out));
         }
         self.speak(cx, device);
     }
@@ -267,7 +316,7 @@ impl Shard {
             }
         }
         if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) {
-            peer.session.unsuback(unsubscribe.id, out);
+            peer.say(out, |session, out| session.unsuback(unsubscribe.id, out));
         }
     }
 
@@ -286,7 +335,7 @@ impl Shard {
     pub(crate) fn acknowledge(&mut self, cx: &mut Cx<'_>, conn: Key, receipt: Option<Receipt>) {
         let Some(receipt) = receipt else { return };
         let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) else { return };
-        peer.session.acknowledge(receipt, out);
+        peer.say(out, |session, out| session.acknowledge(receipt, out));
         if peer.session.owes() == 0
             && let Some(device) = peer.seated()
         {

@@ -75,8 +75,7 @@ impl Shard {
         if let Err(violation) = peer.session.handle_timeout(now) {
             tracing::debug!(violation = violation.name(), "an MQTT peer let its time pass");
             self.counters.closed(Closed::KeepaliveTimeout);
-            self.blame(conn, Reason::KeepaliveTimeout);
-            return cx.hang_up(conn);
+            return self.part(cx, conn, Reason::KeepaliveTimeout);
         }
         let Some(device) = peer.seated() else { return };
         if self.next_sweep(device).is_none_or(|at| at > now) {
@@ -88,8 +87,7 @@ impl Shard {
             return;
         }
         self.counters.closed(Closed::HeartbeatTimeout);
-        self.blame(conn, Reason::HeartbeatTimeout);
-        cx.hang_up(conn);
+        self.part(cx, conn, Reason::HeartbeatTimeout);
     }
 
     /// A connection ended. Only the seated one makes its device go.
@@ -137,8 +135,7 @@ impl Shard {
             }
         }
         for conn in revoked {
-            self.blame(conn, Reason::AuthFailed);
-            cx.hang_up(conn);
+            self.part(cx, conn, Reason::AuthFailed);
         }
         for device in orphaned {
             self.forget_session(cx, device);

@@ -10,6 +10,7 @@ use super::talk::Talk;
 use super::topic::Subscriptions;
 use crate::auth::Agent;
 use crate::auth::Grant;
+use crate::metrics::Transport;
 use engine::Key;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Row {
     pub reason: Reason,
     /// Since when, in Unix milliseconds.
     pub since_ms: u64,
+    /// How its connection speaks to us, or spoke last.
+    pub transport: Transport,
     /// How often it has been seated; a newer connection has a higher epoch.
     pub epoch: u32,
     /// When it was last heard, in Unix milliseconds.
@@ -102,6 +105,7 @@ impl Row {
             status: Status::Offline,
             reason: Reason::ConnectionLost,
             since_ms: 0,
+            transport: Transport::Mqtt,
             epoch: 0,
             last_seen_ms: 0,
             seat: None,

@@ -11,7 +11,7 @@ use crate::command::again::Attempt;
 use crate::command::id::AttemptId;
 use crate::command::pending::Pending;
 use crate::mail::Mail;
-use crate::metrics::{Direction, Transport};
+use crate::metrics::Direction;
 use crate::shard::{Alarmed, Cx, Shard};
 use crate::store::mail::ToStore;
 use crate::store::record::EventKind;
@@ -64,9 +64,10 @@ impl Shard {
             self.scratch.clear();
             notice.write(&mut self.scratch);
             let topic = parts(row.agent.name(), &row.name, notice.topic());
-            let said = peer.session.publish(&topic, &[&self.scratch], QoS::AtMostOnce, out);
+            let said =
+                peer.say(out, |session, out| session.publish(&topic, &[&self.scratch], QoS::AtMostOnce, out));
             debug_assert!(said.is_ok(), "QoS 0 may always be published");
-            self.counters.message(Direction::Out, Transport::Mqtt);
+            self.counters.message(Direction::Out, peer.transport());
         }
     }
 
@@ -93,13 +94,14 @@ impl Shard {
             }
             write_head(&mut self.scratch, pending, &pending.attempt_id(key, core, self.facts.epoch), now);
             let topic = parts(row.agent.name(), &row.name, Outbound::Command);
-            let said = peer.session.publish(&topic, &body(&self.scratch, pending), qos, out);
+            let said = peer
+                .say(out, |session, out| session.publish(&topic, &body(&self.scratch, pending), qos, out));
             let Ok(id) = said else { return };
             talk.waiting.pop_front();
             talk.sent.push(key);
             talk.unacked.extend(id.map(|id| (id, key)));
             pending.said(now);
-            self.counters.message(Direction::Out, Transport::Mqtt);
+            self.counters.message(Direction::Out, peer.transport());
             if let Some(patience) = pending.patience(now) {
                 let attempt = Attempt { command: key, after: pending.attempts };
                 cx.arm(now + patience, Alarmed::Again(attempt));
@@ -123,8 +125,8 @@ impl Shard {
             };
             write_head(&mut self.scratch, pending, &pending.attempt_id(key, core, self.facts.epoch), now);
             let topic = parts(row.agent.name(), &row.name, Outbound::Command);
-            peer.session.republish(id, &topic, &body(&self.scratch, pending), out);
-            self.counters.message(Direction::Out, Transport::Mqtt);
+            peer.say(out, |session, out| session.republish(id, &topic, &body(&self.scratch, pending), out));
+            self.counters.message(Direction::Out, peer.transport());
             true
         });
     }

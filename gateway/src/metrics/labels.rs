@@ -32,6 +32,13 @@ label! {
     }
 }
 
+impl Transport {
+    /// The word, which is also the API's.
+    pub fn name(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+}
+
 label! {
     /// Seen from the gateway.
     pub Direction {

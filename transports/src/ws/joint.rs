@@ -126,11 +126,12 @@ impl Joint {
         }
     }
 
-    /// The plain payload was taken, the first `bytes` of it. Answers what of the gap must be taken now.
-    pub(super) fn taken(&mut self, bytes: usize) -> usize {
+    /// The plain payload was taken, the first `bytes` of it. Answers what of the gap must be taken now: all of it, where
+    /// nothing before it is kept, and where it `may` be taken.
+    pub(super) fn taken(&mut self, bytes: usize, may: bool) -> usize {
         debug_assert!(bytes <= self.plain_bytes());
         self.plain_bytes -= bytes as u32;
-        if self.plain_bytes > 0 { 0 } else { std::mem::take(&mut self.gap_bytes) as usize }
+        if self.plain_bytes > 0 || !may { 0 } else { std::mem::take(&mut self.gap_bytes) as usize }
     }
 
     /// A whole message was taken, and the next may begin.

@@ -137,7 +137,7 @@ impl Session {
             return Err(Malformed::IllFormedText.into()); // it ends in the middle of a character
         }
         let message = &*input.take(message_bytes);
-        input.take(self.joint.taken(message_bytes));
+        input.take(self.joint.taken(message_bytes, true));
         self.joint.end_message();
         self.checked_bytes = 0;
         if !is_text {

@@ -46,6 +46,8 @@ pub struct Stream {
     limits: Arc<Limits>,
     joint: Joint,
     end: Option<End>,
+    /// Our close frame is out.
+    closed: bool,
     /// Received bytes before the plain ones that [`Stream::next`] has lent.
     skipped_bytes: u32,
 }
@@ -62,7 +64,7 @@ pub enum End {
 impl Stream {
     /// Begins behind the handshake.
     pub fn new(limits: Arc<Limits>, now: Instant) -> Self {
-        Self { limits, joint: Joint::new(now), end: None, skipped_bytes: 0 }
+        Self { limits, joint: Joint::new(now), end: None, closed: false, skipped_bytes: 0 }
     }
 
     /// The peer is no stranger: its frames may be larger from now on.
@@ -84,7 +86,9 @@ impl Stream {
                 Ok(Step::Control { control, at, bytes }) => {
                     let payload = input.peek().get(at..at + bytes).unwrap_or_default();
                     self.end = hear(control, payload, out);
-                    self.joint.leave_gap(&mut input);
+                    if self.end.is_none() {
+                        self.joint.leave_gap(&mut input);
+                    }
                 }
                 Err(violation) => self.end = Some(End::Broken(violation)),
             }
@@ -94,9 +98,11 @@ impl Stream {
     }
 
     /// How many of the received bytes are used up when so many of the lent ones were taken. The rest must be offered
-    /// again, with what has come since behind it.
+    /// again, with what has come since behind it. What ended the stream is never used up: so a tenant that is not ready
+    /// for the end is offered it again.
     pub fn consumed(&mut self, taken: usize) -> usize {
-        std::mem::take(&mut self.skipped_bytes) as usize + taken + self.joint.taken(taken)
+        let gap_bytes = self.joint.taken(taken, self.end.is_none());
+        std::mem::take(&mut self.skipped_bytes) as usize + taken + gap_bytes
     }
 
     /// Why no more frames are read, once that is so. Flush what there is to say, [`Stream::close`], and close.
@@ -104,9 +110,12 @@ impl Stream {
         self.end
     }
 
-    /// Appends our close frame, the last thing that is said: the answer to the peer's, which echoes its code alone; what
-    /// a broken rule deserves; or `code`, when it is us who end it.
-    pub fn close(&self, code: CloseCode, out: &mut Vec<u8>) {
+    /// Appends our close frame, once; it is the last thing that is said: the answer to the peer's, which echoes its code
+    /// alone; what a broken rule deserves; or `code`, when it is us who end it.
+    pub fn close(&mut self, code: CloseCode, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
         match self.end {
             None => encode_close(out, Close { code: Some(code), reason: "" }),
             Some(End::Closed(code)) => encode_close(out, Close { code, reason: "" }),
@@ -115,8 +124,12 @@ impl Stream {
     }
 
     /// Makes frames of the MQTT packets in `out` from the byte `from` on: one of each packet, for clients that take a frame
-    /// for a packet. What was appended is whole packets, as sessions write them.
-    pub fn frame_packets(out: &mut Vec<u8>, mut from: usize) {
+    /// for a packet. What was appended is whole packets, as sessions write them. Behind our close frame nothing is said any
+    /// more (5.5.1): it is taken back.
+    pub fn frame_packets(&self, out: &mut Vec<u8>, mut from: usize) {
+        if self.closed {
+            out.truncate(from);
+        }
         while let Some(rest) = out.get(from..).filter(|rest| !rest.is_empty()) {
             let packet_bytes = match mqtt::peek(rest) {
                 Ok(Some(header)) if header.packet_bytes() < rest.len() => header.packet_bytes(),

@@ -3,7 +3,7 @@
 use crate::kit::*;
 use codec::ws::CloseCode;
 use proptest::prelude::*;
-use transports::ws::{End, Limits, Stream, Violation};
+use transports::ws::{End, Limits, Violation};
 
 /// A packet of 31 bytes as the MicroPython client sends it (contract 3.2): five frames.
 fn micropython_subscribe() -> (Vec<u8>, Vec<u8>) {
@@ -65,6 +65,8 @@ fn tells_the_end_behind_the_bytes_before_it() {
     bytes.extend(goodbye(1000));
     bytes.extend(frame(BINARY, b"unheard"));
     assert_eq!(peer.hear(&bytes), b"last words");
+    assert!(!peer.carry.is_empty(), "a tenant that was not ready is offered the end again");
+    assert_eq!(peer.hear(&[]), b"");
     assert_eq!(peer.stream.end(), Some(End::Closed(Some(CloseCode::Normal))));
     peer.stream.close(CloseCode::Away, &mut peer.out);
     assert_eq!(peer.out, b"\x88\x02\x03\xe8");
@@ -116,7 +118,8 @@ fn puts_each_packet_into_a_frame_of_its_own() {
     out.extend_from_slice(b"\x30\x83\x01\0\x01t");
     out.extend_from_slice(&[b'p'; 128]);
     out.extend_from_slice(b"\xd0\0");
-    Stream::frame_packets(&mut out, 6);
+    let mut peer = Bytes::new();
+    peer.stream.frame_packets(&mut out, 6);
     let mut large = b"\x30\x83\x01\0\x01t".to_vec();
     large.extend_from_slice(&[b'p'; 128]);
     let packets: Vec<_> =
@@ -132,8 +135,13 @@ fn puts_each_packet_into_a_frame_of_its_own() {
     );
     let before = out.clone();
     let end = out.len();
-    Stream::frame_packets(&mut out, end);
+    peer.stream.frame_packets(&mut out, end);
     assert_eq!(out, before, "nothing was said, no frame");
+    peer.stream.close(CloseCode::Normal, &mut out);
+    peer.stream.close(CloseCode::Away, &mut out);
+    out.extend_from_slice(b"\xd0\0");
+    peer.stream.frame_packets(&mut out, end + 4);
+    assert_eq!(out[end..], *b"\x88\x02\x03\xe8", "one goodbye, and nothing behind it");
 }
 
 proptest! {

@@ -1,0 +1,192 @@
+//! What lies between a connection and its MQTT session: nothing, or WebSocket.
+//!
+//! Owns how received bytes become the session's and how its packets become the connection's, the close frame as the last word,
+//! and the moment at which an HTTP connection turns into a device's. The conversation above knows none of it. Never decides
+//! who may connect, never looks into a packet.
+//!
+//! ```text
+//!   bytes --> [ Stream::next ] --> MQTT session --> events          one frame of each packet, all of it appended at once
+//!   out   <-- [ frame_packets ] <------ orders
+//! ```
+
+use super::conversation::MqttPeer;
+use super::status::Reason;
+use crate::agent::errors::{ApiError, CONTENT_TYPE, Problem};
+use crate::metrics::{Closed, Transport};
+use crate::peer::Peer;
+use crate::shard::{Baggage, Cx, Facts, Shard};
+use engine::{Key, Verdict};
+use std::time::Instant;
+use transports::http::Request;
+use transports::input::Input;
+use transports::mqtt::Session;
+use transports::ws::{CloseCode, End, Handshake, Refusal, Stream};
+
+/// The sub-protocol of MQTT [MQTT-6.0.0-4].
+const SUBPROTOCOL: &str = "mqtt";
+
+/// The layer below an MQTT session.
+#[derive(Debug)]
+pub enum Wire {
+    /// TCP or TLS.
+    Plain,
+    /// Binary frames on either.
+    WebSocket(Box<Stream>),
+}
+
+impl Wire {
+    /// Behind a handshake.
+    pub fn web_socket(facts: &Facts, now: Instant) -> Self {
+        Self::WebSocket(Box::new(Stream::new(facts.ws.clone(), now)))
+    }
+}
+
+impl MqttPeer {
+    /// How it speaks to us.
+    pub fn transport(&self) -> Transport {
+        match self.wire {
+            Wire::Plain => Transport::Mqtt,
+            Wire::WebSocket(_) => Transport::MqttWs,
+        }
+    }
+
+    /// The session's bytes in what was received. Each call is followed by one of [`MqttPeer::consumed`].
+    pub fn open<'b>(&mut self, received: &'b mut [u8], out: &mut Vec<u8>, now: Instant) -> Input<'b> {
+        match &mut self.wire {
+            Wire::Plain => Input::new(received),
+            Wire::WebSocket(stream) => stream.next(received, out, now),
+        }
+    }
+
+    /// How many received bytes are used up when the session has taken so many of its own.
+    pub fn consumed(&mut self, taken: usize) -> usize {
+        match &mut self.wire {
+            Wire::Plain => taken,
+            Wire::WebSocket(stream) => stream.consumed(taken),
+        }
+    }
+
+    /// Why nothing more will come for the session, once all that came is used up.
+    pub fn end(&self) -> Option<End> {
+        match &self.wire {
+            Wire::Plain => None,
+            Wire::WebSocket(stream) => stream.end(),
+        }
+    }
+
+    /// Gives the session an order, and puts what it says on the wire: every packet in one frame.
+    pub fn say<R>(&mut self, out: &mut Vec<u8>, order: impl FnOnce(&mut Session, &mut Vec<u8>) -> R) -> R {
+        let from = out.len();
+        let answer = order(&mut self.session, out);
+        if let Wire::WebSocket(stream) = &self.wire {
+            stream.frame_packets(out, from);
+        }
+        answer
+    }
+
+    /// It is no stranger any more.
+    pub fn admit(&mut self) {
+        match &mut self.wire {
+            Wire::Plain => {}
+            Wire::WebSocket(stream) => stream.admit(),
+        }
+    }
+
+    /// The last word before we hang up: MQTT 3.1.1 has none for a server, WebSocket has a close frame.
+    pub fn goodbye(&mut self, out: &mut Vec<u8>) {
+        if let Wire::WebSocket(stream) = &mut self.wire {
+            stream.close(close_code(self.verdict), out);
+        }
+    }
+}
+
+/// The row of the table of errors.
+fn error_of(refusal: Refusal) -> ApiError {
+    match refusal {
+        Refusal::Method => ApiError::MethodNotAllowed,
+        Refusal::Upgrade | Refusal::WebSocketVersion => ApiError::UpgradeRequired,
+        Refusal::Version | Refusal::Connection | Refusal::Key | Refusal::Body => ApiError::InvalidRequest,
+    }
+}
+
+/// What a WebSocket peer is told that we hang up on.
+fn close_code(verdict: Option<Reason>) -> CloseCode {
+    match verdict {
+        Some(Reason::Disconnected) | None => CloseCode::Normal,
+        Some(Reason::GatewayStopped) => CloseCode::Away,
+        Some(Reason::ProtocolViolation) => CloseCode::Protocol,
+        Some(
+            Reason::Connected
+            | Reason::HeartbeatMissed
+            | Reason::ConnectionLost
+            | Reason::TakenOver
+            | Reason::KeepaliveTimeout
+            | Reason::HeartbeatTimeout
+            | Reason::AuthFailed
+            | Reason::SlowReader,
+        ) => CloseCode::Policy,
+    }
+}
+
+impl Shard {
+    /// Hangs up on a device's connection: why is remembered, and is its last word where there is one.
+    pub(crate) fn part(&mut self, cx: &mut Cx<'_>, conn: Key, reason: Reason) {
+        self.blame(conn, reason);
+        self.say_goodbye(cx, conn);
+        cx.hang_up(conn);
+    }
+
+    /// Writes the last word, once.
+    pub(crate) fn say_goodbye(&mut self, cx: &mut Cx<'_>, conn: Key) {
+        if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) {
+            peer.goodbye(out);
+        }
+    }
+
+    /// The layer below has ended, and all that came before that was handled.
+    pub(crate) fn device_ended(&mut self, cx: &mut Cx<'_>, conn: Key, end: End) -> Verdict<Baggage> {
+        match end {
+            End::Closed(_) => self.blame(conn, Reason::ConnectionLost),
+            End::Broken(violation) => {
+                tracing::debug!(violation = violation.name(), "hung up on a WebSocket peer");
+                self.counters.closed(Closed::ProtocolViolation);
+                self.blame(conn, Reason::ProtocolViolation);
+            }
+        }
+        self.say_goodbye(cx, conn);
+        Verdict::Close
+    }
+
+    /// `GET /mqtt`: turns an HTTP connection into a device's, or says what is wrong with the request. It stays the
+    /// stranger it is, with what is left of a stranger's time since it was accepted.
+    pub(crate) fn begin_web_socket(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>) {
+        let handshake = match Handshake::check(request) {
+            Ok(handshake) if handshake.offers(SUBPROTOCOL) => handshake,
+            Ok(_) => {
+                let detail = "The sub-protocol mqtt must be offered [MQTT-6.0.0-3].";
+                let problem = Problem { detail, ..Problem::default() };
+                return self.problem(cx, conn, ApiError::InvalidRequest, &problem);
+            }
+            Err(refusal) => {
+                let (error, detail) = (error_of(refusal), refusal.detail());
+                return self.respond(
+                    cx,
+                    conn,
+                    error.entry().status,
+                    CONTENT_TYPE,
+                    refusal.headers(),
+                    &|body| {
+                        Problem { detail, ..Problem::default() }.write(error, body);
+                    },
+                );
+            }
+        };
+        let Some(opened_at) = self.peers.http_mut(conn).map(|peer| peer.opened_at) else { return };
+        let Some(out) = cx.out_urgent(conn) else { return };
+        handshake.accept(Some(SUBPROTOCOL), out);
+        let mut peer = MqttPeer::new(&self.facts, opened_at);
+        peer.wire = Wire::web_socket(&self.facts, cx.now());
+        self.peers.remove(conn);
+        self.peers.insert(conn, Peer::Mqtt(Box::new(peer)));
+    }
+}
