@@ -124,14 +124,18 @@ impl Book {
 
     /// What a session leaves behind is what this book says: nothing unless it was let in and is not clean.
     pub(super) fn check_left(&self, resumed: &Resumed) {
-        let is_kept = self.was_accepted && self.greeting.as_ref().is_some_and(|greeting| !greeting.clean);
-        let expected = if is_kept { &self.in_flight[..] } else { &[] };
+        let expected = if self.is_kept() { &self.in_flight[..] } else { &[] };
         assert_eq!(resumed.in_flight().collect::<Vec<_>>(), expected);
+    }
+
+    /// Whether the session outlives this connection [MQTT-3.1.2-6].
+    fn is_kept(&self) -> bool {
+        self.was_accepted && self.greeting.as_ref().is_some_and(|greeting| !greeting.clean)
     }
 
     /// The book of the connection after this one; what was told and not spoken about will be told again.
     pub(super) fn next_connection(&mut self) -> Book {
-        let taken = std::mem::take(&mut self.taken);
+        let taken = if self.is_kept() { std::mem::take(&mut self.taken) } else { BTreeSet::new() };
         Book { open: taken.clone(), taken, ..Book::default() }
     }
 
