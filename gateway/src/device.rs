@@ -12,6 +12,7 @@
 
 pub mod admission;
 pub mod claim;
+pub mod conflict;
 pub mod conversation;
 pub mod description;
 pub mod interned;

@@ -114,6 +114,10 @@ limits! {
         heartbeat_late_ms: u64 = 45_000, 100..=86_400_000, "ms";
         /// Silence of a device that sends heartbeats until it is `offline` and its connection is closed.
         heartbeat_offline_ms: u64 = 75_000, 200..=86_400_000, "ms";
+        /// Take-overs of one device within a minute that are served at once; then the newcomer's CONNACK is held back.
+        takeovers_per_minute: u32 = 5, 1..=1_000_000, "take-overs";
+        /// How long the first newcomer too many is held back; those that follow wait up to five times as long.
+        takeover_hold_ms: u64 = 1000, 0..=4000, "ms";
         /// Silence allowed to an MQTT device whose keep alive is 0 or longer than 600 s.
         keepalive_ms_max: u64 = 900_000, 1000..=86_400_000, "ms";
         /// Reasons of past closes that are kept for a device's page.
@@ -173,6 +177,9 @@ limits! {
         manifest_commands_max: u32 = 128, 1..=10_000, "commands";
         /// Largest schema of a command, as sent; a command with a larger one is refused and reported.
         schema_bytes_max: usize = 4096, 64..=1_048_576, "bytes";
+        /// Time for one manifest's schemas, all together, off the cores' loops; commands whose schema comes after it are
+        /// refused and reported.
+        manifest_compile_ms: u64 = 50, 1..=60_000, "ms";
         /// Longest description of a command; a longer one is cut.
         description_chars_max: u32 = 500, 1..=100_000, "characters";
     }

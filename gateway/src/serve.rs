@@ -89,7 +89,7 @@ fn build(config: &Config, keys: &Arc<Keys>) -> std::io::Result<Running<Shard>> {
     let seeds = Seeds { home: (dice()?, dice()?), epoch: dice()? as u32 };
     let doors = config.listen.iter().map(|listen| Door { protocol: listen.protocol, serves: listen.serves });
     let facts = Arc::new(facts(limits.clone(), doors.collect(), seeds, cores, now()));
-    let (writer, worker) = (writer(limits), Worker::new(manifest_limits(limits)));
+    let (writer, worker) = (writer(limits), Worker::with_clock(manifest_limits(limits), now));
     let clerks = vec![
         clerk("store", move |clerk| run_writer(clerk, writer)),
         clerk("worker", move |clerk| run_worker(clerk, &worker)),
@@ -138,6 +138,7 @@ pub fn manifest_limits(limits: &Limits) -> ManifestLimits {
         commands_max: limits.manifest_commands_max as usize,
         schema_bytes_max: limits.schema_bytes_max,
         description_chars_max: limits.description_chars_max as usize,
+        compile_max: Duration::from_millis(limits.manifest_compile_ms),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::command::pending::Pending;
 use crate::command::records::Records;
 use crate::command::repeats::Repeats;
 use crate::config::{Protocol, Serves};
+use crate::device::conflict::Conflicts;
 use crate::device::conversation::MqttPeer;
 use crate::device::interned::Interned;
 use crate::device::name::HomeHash;
@@ -78,6 +79,8 @@ pub enum Alarmed {
     Command(Key),
     /// Time to see whether a command must be said again.
     Again(Attempt),
+    /// A connection has waited long enough for its seat.
+    Held(Key),
     /// Time to let some clients go, while the gateway stops.
     Release,
 }
@@ -89,6 +92,7 @@ pub struct Shard {
     pub(crate) peers: Peers,
     pub(crate) unidentified: Unidentified,
     pub(crate) devices: Registry,
+    pub(crate) conflicts: Conflicts,
     pub(crate) manifests: Interned,
     pub(crate) pending: Slots<Pending>,
     pub(crate) repeats: Repeats,
@@ -118,6 +122,7 @@ impl Shard {
             keys,
             peers: Peers::default(),
             devices: Registry::default(),
+            conflicts: Conflicts::default(),
             manifests: Interned::default(),
             pending: Slots::new(),
             repeats: Repeats::default(),
@@ -226,6 +231,7 @@ impl Service for Shard {
         match token {
             Alarmed::Command(key) => self.expire(cx, key),
             Alarmed::Again(attempt) => self.again(cx, attempt),
+            Alarmed::Held(conn) => self.held_enough(cx, conn),
             Alarmed::Release => self.release_some(cx),
         }
     }

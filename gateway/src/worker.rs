@@ -5,6 +5,7 @@
 
 use crate::device::manifest::{Manifest, ManifestFault, ManifestLimits};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What the worker is asked.
 #[derive(Debug)]
@@ -34,23 +35,30 @@ pub enum FromWorker {
     },
 }
 
-/// The worker's state: none but its limits.
+/// The worker's state: none but its limits, and the clock by which it keeps one device's work short.
 #[derive(Debug)]
 pub struct Worker {
     limits: ManifestLimits,
+    clock: Option<fn() -> Instant>,
 }
 
 impl Worker {
     /// A worker that enforces these limits.
     pub fn new(limits: ManifestLimits) -> Self {
-        Self { limits }
+        Self { limits, clock: None }
+    }
+
+    /// The same, and no manifest takes longer than allowed by this clock. Without one, as in the simulator, time does not
+    /// pass while it works.
+    pub fn with_clock(limits: ManifestLimits, clock: fn() -> Instant) -> Self {
+        Self { limits, clock: Some(clock) }
     }
 
     /// Does one piece of work. The answer is for the core of the first value.
     pub fn work(&self, work: ToWorker) -> (usize, FromWorker) {
         match work {
             ToWorker::Compile { from, fingerprint, json: mut buffer } => {
-                let made = Manifest::parse(&buffer, self.limits).map(Arc::new);
+                let made = Manifest::parse_timed(&buffer, self.limits, self.clock).map(Arc::new);
                 buffer.clear();
                 (from, FromWorker::Compiled { fingerprint, made, buffer })
             }

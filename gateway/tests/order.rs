@@ -28,8 +28,10 @@ const RESPONSE_ID: u16 = 40_000;
 #[test]
 fn commands_and_triggers_keep_their_order_over_cut_connections() {
     for cores in [1, 3] {
-        let gateway =
-            Gateway::start(cores, "triggers_per_second_per_agent = 1000000\nevents_kept_per_agent = 100000");
+        let gateway = Gateway::start(
+            cores,
+            "triggers_per_second_per_agent = 1000000\nevents_kept_per_agent = 100000\ntakeovers_per_minute = 1000",
+        );
         let key = gateway.add_key("alpha", "commands,triggers");
         let alpha = Agent::new(gateway.http, "alpha", &gateway.add_key("alpha", "agent,operator"));
         wait_for("the running gateway knows the keys", SOON, || {

@@ -94,7 +94,14 @@ impl Shard {
     }
 
     /// Seats an admitted connection at its device, in place of an older one if there is one, and answers CONNECT.
-    fn seat(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key, grant: Arc<Grant>, clean_session: bool) {
+    pub(super) fn seat_now(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        device: Key,
+        grant: Arc<Grant>,
+        clean_session: bool,
+    ) {
         let Some(transport) = self.peers.mqtt_mut(conn).map(|peer| peer.transport()) else { return };
         let taken_over = self.unseat_older(cx, device);
         if clean_session {
@@ -163,6 +170,7 @@ impl Shard {
         if !seat.persistent {
             self.settle_all(cx, device, |_| true);
         }
+        self.conflicts.took_over(device, cx.now(), self.facts.limits.takeovers_per_minute);
         let Some(row) = self.devices.get_mut(device) else { return true };
         row.remember_end(Reason::TakenOver, cx.wall_ms(), self.facts.limits.closes_kept_per_device as usize);
         if let Some(talk) = row.talk.as_mut() {

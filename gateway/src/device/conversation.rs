@@ -11,6 +11,7 @@
 //! ```
 
 use super::claim::Claim;
+use super::conflict::Held;
 use super::notice::Notice;
 use super::status::Reason;
 use super::topic::{Inbound, Outbound, own_suffix};
@@ -50,6 +51,8 @@ pub enum Standing {
     Stranger,
     /// It has said, and the home core has not checked yet.
     Claimed(Box<Claim>),
+    /// It is this device, and waits until the fight for the seat allows it to sit down.
+    Held(Box<Held>),
     /// It is this device.
     Seated(Key),
 }
@@ -70,7 +73,7 @@ impl MqttPeer {
     pub fn seated(&self) -> Option<Key> {
         match self.standing {
             Standing::Seated(device) => Some(device),
-            Standing::Stranger | Standing::Claimed(_) => None,
+            Standing::Stranger | Standing::Claimed(_) | Standing::Held(_) => None,
         }
     }
 }
@@ -161,13 +164,14 @@ impl Shard {
         Pace::Busy
     }
 
-    /// Whether more of a connection's bytes may be looked at now. Not while its manifest is being compiled; not while as
+    /// Whether more of a connection's bytes may be looked at now. Not while it is held back; not while its manifest is being compiled; not while as
     /// many of its triggers are on their way to the store as may be; and not while something waits to be said to it that
     /// must come behind an acknowledgement it is owed: what waits to be said stops the listening until it is said, so that
     /// a talkative device can still be commanded.
     pub(crate) fn listens(&mut self, conn: Key) -> bool {
         let Some(peer) = self.peers.mqtt_mut(conn) else { return false };
-        if peer.describing || peer.verdict.is_some() {
+        let held = matches!(peer.standing, Standing::Held(_));
+        if peer.describing || peer.verdict.is_some() || held {
             return false;
         }
         let (owes, most) = (peer.session.owes(), usize::from(self.facts.limits.mqtt_owed_max));

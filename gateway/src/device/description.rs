@@ -51,6 +51,8 @@ impl Shard {
             return true;
         }
         if !self.key_is_right(device, api_key) {
+            // Paid first: while an acknowledgement is owed nothing else may be said.
+            self.acknowledge(cx, conn, arrival.receipt);
             return self.key_is_wrong(cx, conn, device);
         }
         self.remember_group(device, group);
@@ -110,7 +112,9 @@ impl Shard {
     pub(crate) fn manifest_compiled(&mut self, cx: &mut Cx<'_>, worked: FromWorker) {
         let FromWorker::Compiled { fingerprint, made, buffer } = worked;
         self.buffers.give_back(buffer);
-        for waiting in self.manifests.compiled(fingerprint, made.as_ref().ok()) {
+        // One that ran out of time is not kept: the next device that has it may find a quieter moment.
+        let keeps = made.as_ref().ok().filter(|manifest| !manifest.is_out_of_time());
+        for waiting in self.manifests.compiled(fingerprint, keeps) {
             if let Some(peer) = self.peers.mqtt_mut(waiting.conn) {
                 peer.describing = false;
                 self.accept_manifest(cx, waiting, made.as_ref());
@@ -171,6 +175,11 @@ impl Shard {
     fn report_refused(&mut self, cx: &mut Cx<'_>, device: Key, manifest: &Manifest) {
         for refused in manifest.refused() {
             let message = format!("command {:?}: {} ({})", refused.command, refused.detail, refused.reason);
+            self.notify(cx, device, Notice::Error("MANIFEST_REJECTED", message.into()));
+        }
+        let untold = manifest.refused_total() - manifest.refused().len();
+        if untold > 0 {
+            let message = format!("{untold} more commands are refused");
             self.notify(cx, device, Notice::Error("MANIFEST_REJECTED", message.into()));
         }
     }

@@ -11,6 +11,7 @@
 //! | `name` | `^[a-z][a-z0-9_]{0,63}$`, not used before in the list (the first one wins) | `NAME_INVALID`, `NAME_DUPLICATE` |
 //! | `description` | text, the name if absent, cut at 500 characters | `DESCRIPTION_INVALID` |
 //! | `inputSchema` | at most 4096 bytes, compiles ([`super::schema`]) | `SCHEMA_TOO_LARGE`, the schema's own code |
+//! | all schemas | compile within 50 ms | `COMPILE_TIME_SPENT` |
 //! | `timeoutMs` | 1,000 to 600,000 | `TIMEOUT_OUT_OF_RANGE` |
 //! | `retry` | `maxAttempts` 1 to 100, `backoffMs` 0 to 600,000; 3 and 1,000 where one is absent | `RETRY_INVALID` |
 //!
@@ -22,6 +23,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
 
 /// Refused entries that are kept with their reasons; more are only counted.
 pub const REFUSED_KEPT_MAX: usize = 64;
@@ -47,12 +49,15 @@ pub struct ManifestLimits {
     pub schema_bytes_max: usize,
     /// Characters of a description; what is longer is cut.
     pub description_chars_max: usize,
+    /// Time for the schemas, all together.
+    pub compile_max: Duration,
 }
 
 impl Default for ManifestLimits {
-    /// 128 commands, 4096 bytes, 500 characters.
+    /// 128 commands, 4096 bytes, 500 characters, 50 ms.
     fn default() -> Self {
-        ManifestLimits { commands_max: 128, schema_bytes_max: 4_096, description_chars_max: 500 }
+        let compile_max = Duration::from_millis(50);
+        ManifestLimits { commands_max: 128, schema_bytes_max: 4_096, description_chars_max: 500, compile_max }
     }
 }
 
@@ -66,6 +71,8 @@ pub struct Manifest {
     refused: Vec<Refused>,
     refused_total: usize,
     fingerprint: u128,
+    /// A schema was not looked at because the time was spent.
+    out_of_time: bool,
 }
 
 /// One command.
@@ -138,7 +145,22 @@ impl Manifest {
     /// # Ok::<(), gateway::device::manifest::ManifestFault>(())
     /// ```
     pub fn parse(commands_json: &[u8], limits: ManifestLimits) -> Result<Manifest, ManifestFault> {
+        Self::parse_timed(commands_json, limits, None)
+    }
+
+    /// The same, against a clock: what is not compiled when the time is spent is refused.
+    pub fn parse_timed(
+        commands_json: &[u8],
+        limits: ManifestLimits,
+        clock: Option<fn() -> Instant>,
+    ) -> Result<Manifest, ManifestFault> {
         let list = json::value(commands_json).map_err(ManifestFault::Malformed)?;
+        // Other faults are one entry's, and found there.
+        if let Err(json::Malformed::TooManyNodes) = list.check_whole(&mut json::Names::default()) {
+            return Err(ManifestFault::Malformed(json::Malformed::TooManyNodes));
+        }
+        let ends_at = clock.map(|clock| clock() + limits.compile_max);
+        let is_spent = || clock.zip(ends_at).is_some_and(|(clock, ends_at)| clock() >= ends_at);
         if list.kind() != Kind::Array {
             return Err(ManifestFault::NotAnArray);
         }
@@ -147,10 +169,11 @@ impl Manifest {
             by_name: BTreeMap::new(),
             refused: Vec::new(),
             refused_total: 0,
+            out_of_time: false,
             fingerprint: Manifest::fingerprint_of(commands_json),
         };
         for (place, entry) in list.elements().enumerate() {
-            match manifest.read(place, entry, limits) {
+            match manifest.read(place, entry, limits, &is_spent) {
                 Ok(command) => manifest.accept(command),
                 Err(refusal) => manifest.refuse(place, entry, refusal),
             }
@@ -190,12 +213,23 @@ impl Manifest {
         self.fingerprint
     }
 
+    /// Whether another try may accept more: a schema was refused only because the time was spent.
+    pub fn is_out_of_time(&self) -> bool {
+        self.out_of_time
+    }
+
     /// The lower half of the fingerprint, for versions and lists; not for telling tenants' manifests apart.
     pub fn hash(&self) -> u64 {
         self.fingerprint as u64
     }
 
-    fn read(&self, place: usize, entry: Raw<'_>, limits: ManifestLimits) -> Result<Command, Refusal> {
+    fn read(
+        &mut self,
+        place: usize,
+        entry: Raw<'_>,
+        limits: ManifestLimits,
+        is_spent: &dyn Fn() -> bool,
+    ) -> Result<Command, Refusal> {
         if place >= limits.commands_max {
             return refuse(
                 "TOO_MANY_COMMANDS",
@@ -215,6 +249,11 @@ impl Manifest {
         let description = read_description(description, &name, limits.description_chars_max)?;
         let timeout_ms = timeout_ms.map(read_timeout_ms).transpose()?;
         let retry = retry.map(read_retry).transpose()?;
+        if schema.is_some() && is_spent() {
+            self.out_of_time = true;
+            let detail = format_args!("the time for this manifest's schemas was spent before this one");
+            return refuse("COMPILE_TIME_SPENT", detail);
+        }
         let (schema_json, schema) = schema.map(|json| read_schema(json, limits)).transpose()?.unzip();
         Ok(Command { name, description, schema_json, schema, timeout_ms, retry })
     }

@@ -182,6 +182,11 @@ impl Counters {
         self.rise(Family::StrangersEvicted, &[], 1);
     }
 
+    /// A device's newest connection is held back, because too many took it over.
+    pub fn connection_held(&mut self) {
+        self.rise(Family::ConnectionsHeld, &[], 1);
+    }
+
     /// So many connections are open on this core.
     pub fn set_connections(&mut self, transport: Transport, now: u64) {
         self.set(Family::ConnectionsNow, &[transport as usize], now);

@@ -49,6 +49,7 @@ pub(super) enum Family {
     HandedOver,
     Dropped,
     StrangersEvicted,
+    ConnectionsHeld,
     ConnectionsNow,
     Devices,
     CommandsPending,
@@ -76,7 +77,7 @@ const fn row(name: &'static str, kind: Kind, labels: &'static [Label], sentence:
 }
 
 /// Every counter and gauge.
-pub(super) const ROWS: [Row; 28] = [
+pub(super) const ROWS: [Row; 29] = [
     row(
         "gateway_connections_total",
         Kind::Counter,
@@ -136,6 +137,12 @@ pub(super) const ROWS: [Row; 28] = [
         Kind::Counter,
         &[],
         "Unidentified connections that gave way to newer ones because a ceiling was reached.",
+    ),
+    row(
+        "gateway_connections_held_total",
+        Kind::Counter,
+        &[],
+        "Connections of devices whose CONNACK was held back because too many had taken the device over.",
     ),
     row(
         "gateway_connections",

@@ -11,6 +11,8 @@ pub enum EventKind {
     DeviceConnected,
     /// A device went offline.
     DeviceDisconnected,
+    /// Two connections fight for one device.
+    DeviceConflict,
     /// A device's list of commands was accepted or changed.
     Manifest,
     /// A command reached a state that its agent should hear of (a late answer, an asynchronous outcome).
@@ -19,10 +21,11 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [EventKind; 5] = [
+    pub const ALL: [EventKind; 6] = [
         EventKind::Trigger,
         EventKind::DeviceConnected,
         EventKind::DeviceDisconnected,
+        EventKind::DeviceConflict,
         EventKind::Manifest,
         EventKind::Command,
     ];
@@ -38,6 +41,7 @@ impl EventKind {
             EventKind::Trigger => "trigger",
             EventKind::DeviceConnected => "device_connected",
             EventKind::DeviceDisconnected => "device_disconnected",
+            EventKind::DeviceConflict => "device_conflict",
             EventKind::Manifest => "manifest",
             EventKind::Command => "command",
         }

@@ -23,7 +23,7 @@ impl Ledger {
             EventKind::Trigger => self.judge_kept_trigger(tenant, &event),
             EventKind::DeviceConnected => self.judge_presence_event(tenant, &event, true),
             EventKind::DeviceDisconnected => self.judge_presence_event(tenant, &event, false),
-            EventKind::Manifest | EventKind::Command => {}
+            EventKind::Manifest | EventKind::Command | EventKind::DeviceConflict => {}
         }
         self.journals[tenant].events.push(event);
     }

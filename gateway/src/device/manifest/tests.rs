@@ -132,8 +132,8 @@ fn reads_no_more_entries_than_allowed() {
 
 #[test]
 fn counts_refusals_beyond_those_it_keeps() {
-    let manifest = parse(vec![json!({}); 100_000].into());
-    assert_eq!((manifest.refused().len(), manifest.refused_total()), (REFUSED_KEPT_MAX, 100_000));
+    let manifest = parse(vec![json!({}); 19_999].into());
+    assert_eq!((manifest.refused().len(), manifest.refused_total()), (REFUSED_KEPT_MAX, 19_999));
 }
 
 #[test]
@@ -190,4 +190,31 @@ fn the_fingerprint_is_that_of_the_bytes() {
     assert_eq!(a.fingerprint(), Manifest::fingerprint_of(b"[]"));
     assert_ne!(a.fingerprint(), b.fingerprint());
     assert_eq!(a.hash(), a.fingerprint() as u64);
+}
+
+#[test]
+fn schemas_behind_the_end_of_the_time_are_refused_and_the_rest_stays() {
+    #[expect(clippy::disallowed_methods, reason = "a clock for a test of time")]
+    fn clock() -> Instant {
+        Instant::now()
+    }
+    let list = br#"[{"name":"a","inputSchema":{"type":"object"}},{"name":"b"}]"#;
+    let hurried = ManifestLimits { compile_max: Duration::ZERO, ..ManifestLimits::default() };
+    let manifest = Manifest::parse_timed(list, hurried, Some(clock)).unwrap();
+    assert!(manifest.is_out_of_time());
+    assert_eq!(manifest.refused()[0].reason, "COMPILE_TIME_SPENT");
+    assert!(manifest.command("b").is_some(), "what has no schema takes no time");
+    let patient = Manifest::parse_timed(list, ManifestLimits::default(), Some(clock)).unwrap();
+    assert!(!patient.is_out_of_time() && patient.command("a").is_some());
+    assert!(
+        Manifest::parse(list, hurried).unwrap().command("a").is_some(),
+        "without a clock time does not pass"
+    );
+}
+
+#[test]
+fn a_list_of_too_many_values_is_no_manifest() {
+    let many = format!("[{}1]", "1,".repeat(20_000));
+    let fault = Manifest::parse(many.as_bytes(), ManifestLimits::default()).map(drop);
+    assert_eq!(fault, Err(ManifestFault::Malformed(json::Malformed::TooManyNodes)));
 }
