@@ -19,8 +19,10 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+pub mod engineio;
 pub mod http;
 pub mod input;
 pub mod mqtt;
+pub mod socketio;
 pub mod sse;
 pub mod ws;

@@ -163,6 +163,8 @@ fn every_violation_is_provoked_by_a_test() {
         "transports/src/mqtt/violation.rs",
         "transports/src/http/violation.rs",
         "transports/src/ws/violation.rs",
+        "transports/src/engineio/violation.rs",
+        "transports/src/socketio/violation.rs",
     ] {
         let text =
             std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));

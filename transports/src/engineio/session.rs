@@ -1,0 +1,521 @@
+//! The machine of one session.
+//!
+//! Owns the transport that the session has, the words that wait for a poll, and both clocks of the heartbeat. It never
+//! keeps a message that was heard.
+//!
+//! ```text
+//!   polling()                                         websocket()
+//!      |                                                   |
+//!   +--v------+  begin_probe   +---------+  2probe   +-----v-----+
+//!   | Polling |--------------->| probing |---------->|           |
+//!   |         |<---------------|         |  5        | WebSocket |
+//!   +---------+  probe_gone,   +---------+---------->|           |
+//!      |  |      upgrade_timeout                     +-----------+
+//!      |  | close()                                        |
+//!      |  v                                                |
+//!      | last words wait for a poll                        |
+//!      |  | take_answer, close_timeout                     | close(), close packet, Violation
+//!      v  v                                                v
+//!   +-------------------------- Over --------------------------+
+//! ```
+
+use super::limits::Limits;
+use super::violation::Violation;
+use codec::engineio::{Base64, Open, Packet, decode, encode_base64, payload};
+use codec::limits::ENGINEIO_SEPARATOR;
+use codec::ws::{Data, OpCode, encode_frame, wrap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What the client of a probe says, and hears back.
+const PROBE: &str = "probe";
+
+/// What a client said; it borrows from the received bytes (`'b`), not from the session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Event<'b> {
+    /// A message in text.
+    Text(&'b str),
+    /// A binary message.
+    Binary(Binary<'b>),
+    /// The session has its WebSocket: what waited is in the output, and polls are refused from now on.
+    Upgraded,
+    /// The client ended the session.
+    Closed,
+}
+
+/// A binary message as it came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Binary<'b> {
+    /// Over a WebSocket.
+    Raw(&'b [u8]),
+    /// Over polling.
+    Spelled(Base64<'b>),
+}
+
+impl Binary<'_> {
+    /// How many bytes it has.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Raw(bytes) => bytes.len(),
+            Self::Spelled(base64) => base64.decoded_bytes(),
+        }
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends its bytes.
+    pub fn append_to(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Raw(raw) => bytes.extend_from_slice(raw),
+            Self::Spelled(base64) => base64.decode(bytes),
+        }
+    }
+}
+
+/// The server's side of one session.
+///
+/// See the [module](super) for how it is used.
+#[derive(Debug)]
+pub struct Session {
+    limits: Arc<Limits>,
+    /// When the next ping is due, or its pong will be missed.
+    due: Instant,
+    awaits_pong: bool,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Polling(Box<Polling>),
+    WebSocket,
+    Over,
+}
+
+#[derive(Debug, Default)]
+struct Polling {
+    /// A payload that waits for a poll.
+    queue: Vec<u8>,
+    /// A poll waits for the payload.
+    waits: bool,
+    /// A WebSocket that may become the session's.
+    probe: Option<Probe>,
+    /// Nothing more is heard; until then a poll may fetch the last words.
+    ending: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    until: Instant,
+    answered: bool,
+}
+
+/// A session and where its words go: the output of its WebSocket, or, while it polls, any; it is left alone then.
+#[derive(Debug)]
+pub struct Voice<'a> {
+    /// Who speaks.
+    pub session: &'a mut Session,
+    /// Where to.
+    pub out: &'a mut Vec<u8>,
+}
+
+impl Voice<'_> {
+    /// Says a message in text, which `write` appends.
+    pub fn text(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.session.say(self.out, |out| {
+            out.push(b'4');
+            write(out);
+        });
+    }
+
+    /// Says a binary message.
+    pub fn binary(&mut self, bytes: &[u8]) {
+        match &mut self.session.state {
+            State::WebSocket => encode_frame(self.out, OpCode::Data(Data::Binary), &[bytes]),
+            State::Polling(_) | State::Over => self.session.say(self.out, |out| {
+                out.push(b'b');
+                encode_base64(out, bytes);
+            }),
+        }
+    }
+}
+
+impl Session {
+    /// A session that polls. Its open packet waits for [`Session::take_answer`], which the GET that opened it is to call
+    /// after [`Session::poll`].
+    pub fn polling(limits: Arc<Limits>, sid: &str, now: Instant) -> Self {
+        let mut session = Self::new(limits, State::Polling(Box::default()), now);
+        session.open(sid, true, &mut Vec::new());
+        session
+    }
+
+    /// A session over a WebSocket; the open packet goes to its output.
+    pub fn websocket(limits: Arc<Limits>, sid: &str, out: &mut Vec<u8>, now: Instant) -> Self {
+        let mut session = Self::new(limits, State::WebSocket, now);
+        session.open(sid, false, out);
+        session
+    }
+
+    fn new(limits: Arc<Limits>, state: State, now: Instant) -> Self {
+        let due = now + limits.ping_interval;
+        Self { limits, due, awaits_pong: false, state }
+    }
+
+    fn open(&mut self, sid: &str, may_upgrade: bool, out: &mut Vec<u8>) {
+        let open = Open {
+            sid,
+            may_upgrade,
+            ping_interval_ms: milliseconds(self.limits.ping_interval),
+            ping_timeout_ms: milliseconds(self.limits.ping_timeout),
+            payload_bytes_max: self.limits.payload_bytes_max,
+        };
+        self.say(out, |out| open.encode(out));
+    }
+
+    /// A poll has come. It waits until [`Session::take_answer`] has something for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::PollTwice`]: the poll that waited is answered by [`Session::take_answer`], this one is refused.
+    /// [`Violation::PingTimeout`], [`Violation::Unexpected`]: refuse it.
+    pub fn poll(&mut self, now: Instant) -> Result<(), Violation> {
+        self.check_alive(now)?;
+        match &mut self.state {
+            State::Polling(polling) if polling.waits => Err(self.fail(Violation::PollTwice)),
+            State::Polling(polling) => {
+                polling.waits = true;
+                Ok(())
+            }
+            State::WebSocket | State::Over => Err(Violation::Unexpected),
+        }
+    }
+
+    /// The answer to the poll that waits, if there is something to say. To be asked for after anything that was heard or
+    /// said, and after [`Session::handle_timeout`].
+    pub fn take_answer(&mut self) -> Option<Vec<u8>> {
+        let State::Polling(polling) = &mut self.state else { return None };
+        if !polling.waits {
+            return None;
+        }
+        if polling.queue.is_empty() && polling.probe.is_some_and(|probe| probe.answered) {
+            Packet::Noop.encode(&mut polling.queue);
+        }
+        if polling.queue.is_empty() {
+            return None;
+        }
+        polling.waits = false;
+        let answer = std::mem::take(&mut polling.queue);
+        if polling.ending.is_some() {
+            self.state = State::Over;
+        }
+        Some(answer)
+    }
+
+    /// The client gave up the poll that waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::PollAborted`], if one waited.
+    pub fn poll_aborted(&mut self) -> Result<(), Violation> {
+        match &mut self.state {
+            State::Polling(polling) if polling.waits => {
+                self.state = State::Over;
+                Err(Violation::PollAborted)
+            }
+            State::Polling(_) | State::WebSocket | State::Over => Ok(()),
+        }
+    }
+
+    /// A WebSocket asks to become the session's. `false`: the session has one, or another is at it; the newcomer is closed
+    /// alone.
+    pub fn begin_probe(&mut self, now: Instant) -> bool {
+        if self.check_hears(now).is_err() {
+            return false;
+        }
+        match &mut self.state {
+            State::Polling(polling) if polling.probe.is_none() && polling.ending.is_none() => {
+                polling.probe = Some(Probe { until: now + self.limits.upgrade_timeout, answered: false });
+                true
+            }
+            State::Polling(_) | State::WebSocket | State::Over => false,
+        }
+    }
+
+    /// The WebSocket that probed is gone before it was the session's.
+    pub fn probe_gone(&mut self) {
+        if let State::Polling(polling) = &mut self.state {
+            polling.probe = None;
+        }
+    }
+
+    /// Whether a WebSocket is probing. When it is not any more after [`Session::handle_timeout`], close that WebSocket.
+    pub fn is_probing(&self) -> bool {
+        matches!(&self.state, State::Polling(polling) if polling.probe.is_some())
+    }
+
+    /// A text message from the WebSocket that probes; `out` is its output.
+    ///
+    /// # Errors
+    ///
+    /// The message makes no sense there. The session lives on without the WebSocket, which is closed alone.
+    pub fn hear_probe(
+        &mut self,
+        message: &[u8],
+        out: &mut Vec<u8>,
+        now: Instant,
+    ) -> Result<Option<Event<'static>>, Violation> {
+        let packet = decode(message);
+        let State::Polling(polling) = &mut self.state else { return Err(Violation::Unexpected) };
+        match (packet?, &mut polling.probe) {
+            (Packet::Ping(PROBE), Some(probe)) => {
+                probe.answered = true;
+                let from = out.len();
+                Packet::Pong(PROBE).encode(out);
+                wrap(out, from, OpCode::Data(Data::Text));
+                Ok(None)
+            }
+            (Packet::Upgrade, Some(probe)) if probe.answered => {
+                debug_assert!(!polling.waits, "a poll that waits is answered while a WebSocket probes");
+                let queue = std::mem::take(&mut polling.queue);
+                self.state = State::WebSocket;
+                reframe(&queue, out);
+                self.check_alive(now)?;
+                Ok(Some(Event::Upgraded))
+            }
+            (_, _) => {
+                polling.probe = None;
+                Err(Violation::Unexpected)
+            }
+        }
+    }
+
+    /// A text message from the session's WebSocket.
+    ///
+    /// # Errors
+    ///
+    /// A rule was broken: the session is over.
+    pub fn hear_text<'b>(&mut self, message: &'b [u8], now: Instant) -> Result<Option<Event<'b>>, Violation> {
+        match decode(message) {
+            Ok(packet) => self.hear(packet, now),
+            Err(malformed) => Err(self.fail(malformed.into())),
+        }
+    }
+
+    /// A binary message from the session's WebSocket.
+    ///
+    /// # Errors
+    ///
+    /// A rule was broken: the session is over.
+    pub fn hear_binary<'b>(
+        &mut self,
+        message: &'b [u8],
+        now: Instant,
+    ) -> Result<Option<Event<'b>>, Violation> {
+        self.check_hears(now)?;
+        Ok(Some(Event::Binary(Binary::Raw(message))))
+    }
+
+    /// A packet from the body of a POST (see [`codec::engineio::payload`]), or from the session's WebSocket.
+    ///
+    /// # Errors
+    ///
+    /// A rule was broken: the session is over.
+    pub fn hear<'b>(&mut self, packet: Packet<'b>, now: Instant) -> Result<Option<Event<'b>>, Violation> {
+        self.check_hears(now)?;
+        match packet {
+            Packet::Message(text) => Ok(Some(Event::Text(text))),
+            Packet::Binary(base64) => Ok(Some(Event::Binary(Binary::Spelled(base64)))),
+            Packet::Pong(_) => {
+                self.awaits_pong = false;
+                self.due = now + self.limits.ping_interval;
+                Ok(None)
+            }
+            Packet::Close => {
+                self.end(Packet::Noop);
+                Ok(Some(Event::Closed))
+            }
+            Packet::Noop => Ok(None),
+            Packet::Ping(_) => Err(self.fail(Violation::HeartbeatDirection)),
+            Packet::Open(_) | Packet::Upgrade => Err(self.fail(Violation::Unexpected)),
+        }
+    }
+
+    /// What was to be heard could not be read: the session is over.
+    pub fn fail(&mut self, violation: Violation) -> Violation {
+        self.end(Packet::Close);
+        violation
+    }
+
+    /// Ends the session. Over polling, what waits to be said and a close packet behind it may still be fetched; a WebSocket
+    /// is the tenant's to close.
+    pub fn close(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Polling(polling) if polling.ending.is_none() => {
+                enqueue(&mut polling.queue, |out| Packet::Close.encode(out));
+                polling.probe = None;
+                polling.ending = Some(now + self.limits.close_timeout);
+            }
+            State::Polling(_) => {}
+            State::WebSocket | State::Over => self.state = State::Over,
+        }
+    }
+
+    /// Tells that time has passed; harmless before [`Session::next_timeout`]. A ping may be said.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::PingTimeout`]: the session is over.
+    pub fn handle_timeout(&mut self, out: &mut Vec<u8>, now: Instant) -> Result<(), Violation> {
+        if let State::Polling(polling) = &mut self.state {
+            if polling.ending.is_some_and(|until| now >= until) {
+                self.state = State::Over;
+            } else if polling.probe.is_some_and(|probe| now >= probe.until) {
+                polling.probe = None;
+            }
+        }
+        if self.is_over() || now < self.due {
+            return Ok(());
+        }
+        self.check_alive(now)?;
+        if !self.awaits_pong {
+            self.awaits_pong = true;
+            // From when it was due, whenever we looked: the client counts so too.
+            self.due += self.limits.ping_timeout;
+            self.say(out, |out| Packet::Ping("").encode(out));
+        }
+        Ok(())
+    }
+
+    /// When [`Session::handle_timeout`] wants to be called next; none after the end.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let polling = match &self.state {
+            State::Polling(polling) => polling,
+            State::WebSocket => return Some(self.due),
+            State::Over => return None,
+        };
+        let probe = polling.probe.map_or(self.due, |probe| probe.until);
+        Some(polling.ending.unwrap_or(self.due.min(probe)))
+    }
+
+    /// Whether so much waits for a poll that nothing should be said until it has come.
+    pub fn is_choked(&self) -> bool {
+        match &self.state {
+            State::Polling(polling) => polling.queue.len() > self.limits.queue_bytes_max,
+            State::WebSocket | State::Over => false,
+        }
+    }
+
+    /// Whether the session is carried by a WebSocket.
+    pub fn is_websocket(&self) -> bool {
+        matches!(self.state, State::WebSocket)
+    }
+
+    /// Whether nothing more is heard or said: its sid is unknown from now on.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Whether the session is not over, by the clock and not by whether a timer was on time.
+    fn check_alive(&mut self, now: Instant) -> Result<(), Violation> {
+        let patience = if self.awaits_pong { Duration::ZERO } else { self.limits.ping_timeout };
+        if self.is_over() {
+            return Err(Violation::Unexpected);
+        }
+        if now < self.ending().unwrap_or(self.due + patience) {
+            return Ok(());
+        }
+        Err(self.fail(Violation::PingTimeout))
+    }
+
+    /// Whether anything is heard at all.
+    fn check_hears(&mut self, now: Instant) -> Result<(), Violation> {
+        self.check_alive(now)?;
+        if self.ending().is_some() { Err(Violation::Unexpected) } else { Ok(()) }
+    }
+
+    /// Until when the last words may be fetched, if the session has said them.
+    fn ending(&self) -> Option<Instant> {
+        match &self.state {
+            State::Polling(polling) => polling.ending,
+            State::WebSocket | State::Over => None,
+        }
+    }
+
+    /// From any state to the end; a poll that waits gets a last answer.
+    fn end(&mut self, answer: Packet<'_>) {
+        match &mut self.state {
+            State::Polling(polling) if polling.waits => {
+                if polling.queue.is_empty() {
+                    answer.encode(&mut polling.queue);
+                }
+                polling.probe = None;
+                // The poll waits already, so the answer is fetched at once.
+                polling.ending = Some(self.due);
+            }
+            State::Polling(_) | State::WebSocket | State::Over => self.state = State::Over,
+        }
+    }
+
+    /// Says a packet in text.
+    fn say(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+        match &mut self.state {
+            State::WebSocket => {
+                let from = out.len();
+                write(out);
+                wrap(out, from, OpCode::Data(Data::Text));
+            }
+            State::Polling(polling) if polling.ending.is_none() => enqueue(&mut polling.queue, write),
+            State::Polling(_) | State::Over => {}
+        }
+    }
+}
+
+/// Puts a packet behind the others of a payload.
+fn enqueue(queue: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    if !queue.is_empty() {
+        queue.push(ENGINEIO_SEPARATOR);
+    }
+    write(queue);
+}
+
+/// Says over a WebSocket what waited for a poll.
+fn reframe(queue: &[u8], out: &mut Vec<u8>) {
+    if queue.is_empty() {
+        return;
+    }
+    let mut bytes = Vec::new();
+    for packet in payload(queue).into_iter().flatten() {
+        debug_assert!(packet.is_ok(), "we wrote it");
+        bytes.clear();
+        match packet {
+            Ok(Packet::Binary(base64)) => {
+                base64.decode(&mut bytes);
+                encode_frame(out, OpCode::Data(Data::Binary), &[&bytes]);
+            }
+            Ok(packet) => {
+                packet.encode(&mut bytes);
+                encode_frame(out, OpCode::Data(Data::Text), &[&bytes]);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+impl fmt::Debug for Event<'_> {
+    /// Shows how long a message is, not what it says: devices send their keys in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Binary(binary) => write!(f, "Binary({} bytes)", binary.len()),
+            Self::Upgraded => f.write_str("Upgraded"),
+            Self::Closed => f.write_str("Closed"),
+        }
+    }
+}
