@@ -6,9 +6,12 @@
 //!
 //! ```text
 //!   conformance mqtt       mqtt/      an open MQTT 3.1.1 broker
+//!   conformance engineio   engineio/  an echo over Engine.IO 4
+//!   conformance socketio   engineio/  a few events over Socket.IO 5
 //! ```
 
 #![forbid(unsafe_code)]
 
+pub mod engineio;
 pub mod mqtt;
 pub mod serve;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use conformance::mqtt;
+use conformance::{engineio, mqtt};
 
 /// Servers for protocol suites, made of the gateway's own layers. They let everybody in: bind them to loopback.
 #[derive(Parser)]
@@ -17,11 +17,17 @@ struct Cli {
 enum Command {
     /// An open MQTT 3.1.1 broker in memory, on one core.
     Mqtt(mqtt::Args),
+    /// An echo over Engine.IO 4, on one core.
+    Engineio(engineio::Args),
+    /// A few events over Socket.IO 5, on one core.
+    Socketio(engineio::Args),
 }
 
 fn main() -> ExitCode {
     let served = match Cli::parse().command {
         Command::Mqtt(args) => mqtt::serve(&args),
+        Command::Engineio(args) => engineio::serve_engineio(&args),
+        Command::Socketio(args) => engineio::serve_socketio(&args),
     };
     match served {
         Ok(()) => ExitCode::SUCCESS,
