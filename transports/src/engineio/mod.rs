@@ -26,12 +26,14 @@
 //! it is left alone, and the words wait in the session for [`Session::take_answer`].
 
 mod ask;
+mod event;
 mod limits;
 mod session;
 mod violation;
 
 pub use ask::{Ask, Refusal, Transport};
 pub use codec::engineio::{Base64, Packet, Payload};
+pub use event::{Binary, Event};
 pub use limits::Limits;
-pub use session::{Binary, Event, Session, Voice};
+pub use session::{Session, Voice};
 pub use violation::Violation;

@@ -19,62 +19,17 @@
 //!   +-------------------------- Over --------------------------+
 //! ```
 
+use super::event::{Binary, Event};
 use super::limits::Limits;
 use super::violation::Violation;
-use codec::engineio::{Base64, Open, Packet, decode, encode_base64, payload};
+use codec::engineio::{Open, Packet, decode, encode_base64, payload};
 use codec::limits::ENGINEIO_SEPARATOR;
 use codec::ws::{Data, OpCode, encode_frame, wrap};
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What the client of a probe says, and hears back.
 const PROBE: &str = "probe";
-
-/// What a client said; it borrows from the received bytes (`'b`), not from the session.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Event<'b> {
-    /// A message in text.
-    Text(&'b str),
-    /// A binary message.
-    Binary(Binary<'b>),
-    /// The session has its WebSocket: what waited is in the output, and polls are refused from now on.
-    Upgraded,
-    /// The client ended the session.
-    Closed,
-}
-
-/// A binary message as it came.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Binary<'b> {
-    /// Over a WebSocket.
-    Raw(&'b [u8]),
-    /// Over polling.
-    Spelled(Base64<'b>),
-}
-
-impl Binary<'_> {
-    /// How many bytes it has.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Raw(bytes) => bytes.len(),
-            Self::Spelled(base64) => base64.decoded_bytes(),
-        }
-    }
-
-    /// Whether it has none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Appends its bytes.
-    pub fn append_to(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Raw(raw) => bytes.extend_from_slice(raw),
-            Self::Spelled(base64) => base64.decode(bytes),
-        }
-    }
-}
 
 /// The server's side of one session.
 ///
@@ -506,16 +461,4 @@ fn reframe(queue: &[u8], out: &mut Vec<u8>) {
 
 fn milliseconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
-}
-
-impl fmt::Debug for Event<'_> {
-    /// Shows how long a message is, not what it says: devices send their keys in it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
-            Self::Binary(binary) => write!(f, "Binary({} bytes)", binary.len()),
-            Self::Upgraded => f.write_str("Upgraded"),
-            Self::Closed => f.write_str("Closed"),
-        }
-    }
 }
