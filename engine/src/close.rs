@@ -52,10 +52,19 @@ impl<N: Net, S: Service> Core<N, S> {
         }
         hub.deadlines.clear(key.index);
         hub.stats.closed[close.index()] += 1;
-        let finished = conn.is(Flag::Finished);
+        let sealed = conn.is(Flag::Sealed);
+        // A goodbye under TLS is answered with one, which has to be taken.
+        let finished = conn.is(Flag::Finished) && !sealed;
+        if sealed {
+            self.end_handshake(key);
+        }
+        let hub = &mut self.hub;
+        let Some(conn) = hub.conns.get_mut(key) else {
+            return;
+        };
         match close {
             Close::Reset | Close::Stalled => self.release(key),
-            Close::Finished | Close::Asked | Close::CarryOverflow | Close::Drained => {
+            Close::Finished | Close::Asked | Close::CarryOverflow | Close::Drained | Close::Tls => {
                 if !finished && hub.lingering < hub.limits.lingering_max {
                     conn.set(Flag::Lingering);
                     hub.lingering += 1;
@@ -145,6 +154,9 @@ impl<N: Net, S: Service> Core<N, S> {
             return;
         };
         debug_assert!(conn.is(Flag::Closed));
+        if conn.is(Flag::Sealed) {
+            drop(self.sealing.take(key));
+        }
         self.hub.lingering -= usize::from(conn.is(Flag::Lingering));
         self.hub.desks.leave(&mut conn.desk);
         if let Some(socket) = self.sockets.get_mut(key.index as usize).and_then(Option::take) {

@@ -22,6 +22,7 @@ use crate::net::{Event, Net};
 use crate::scratch::{SCRATCH_BYTES, Scratch};
 use crate::service::{Cx, Service};
 use crate::stats::CoreStats;
+use crate::tls::{Sealing, Terms};
 
 pub(crate) mod conn;
 pub(crate) mod desk;
@@ -30,6 +31,7 @@ pub(crate) mod hub;
 mod mail;
 mod poll;
 mod reads;
+pub(crate) mod sealed;
 mod timers;
 
 use hub::Hub;
@@ -53,6 +55,12 @@ pub struct Limits {
     pub read_bytes_per_turn: usize,
     /// How long a closed connection may take to swallow its last output and to finish.
     pub linger: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake_timeout: Duration,
+    /// Reads of connections in their TLS handshake per turn: each may cost a tenth of a millisecond of arithmetic.
+    pub handshakes_per_turn: usize,
+    /// TLS input that brings no plaintext before the connection is closed.
+    pub fruitless_bytes_max: usize,
     /// Closed connections that may linger at once; any more are closed at once.
     pub lingering_max: usize,
     /// Input of a closed connection that is thrown away before it is cut off.
@@ -69,6 +77,9 @@ impl Default for Limits {
             letters_per_turn: 1024,
             read_bytes_per_turn: 2 * SCRATCH_BYTES,
             linger: Duration::from_secs(1),
+            handshake_timeout: Duration::from_secs(10),
+            handshakes_per_turn: 16,
+            fruitless_bytes_max: 256 * 1024,
             lingering_max: 1024,
             linger_bytes_max: 256 * 1024,
         }
@@ -94,6 +105,8 @@ pub struct Core<N: Net, S: Service> {
     /// Beside the hub's rows, aligned by index, so that `Cx` needs not know their type.
     pub(crate) sockets: Vec<Option<N::Socket>>,
     pub(crate) doors: Vec<Door>,
+    /// TLS sessions, beside the rows like the sockets, and their buffers.
+    pub(crate) sealing: Sealing,
     pub(crate) scratch: Scratch,
     pub(crate) events: Vec<Event>,
     mailbox: Arc<Mailbox<Posted<N, S>>>,
@@ -123,6 +136,7 @@ impl<N: Net, S: Service> Core<N, S> {
             hub: Hub::new((core, cores), limits, now, wall_ms, seed),
             sockets: Vec::new(),
             doors,
+            sealing: Sealing::new(),
             scratch: Scratch::new(limits.scratch_bytes),
             events: Vec::new(),
             mailbox,
@@ -149,6 +163,13 @@ impl<N: Net, S: Service> Core<N, S> {
     /// Connections seated here, those that linger after their close included.
     pub fn connections(&self) -> usize {
         self.hub.conns.len()
+    }
+
+    /// What the listener offers from now on to those who knock: TLS under these terms, or (as it is at first) none.
+    pub fn set_terms(&mut self, listener: usize, terms: Option<Terms>) {
+        if let Some(door) = self.doors.get_mut(listener) {
+            door.terms = terms;
+        }
     }
 
     /// The core's counters.

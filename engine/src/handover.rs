@@ -1,6 +1,6 @@
 //! How connections are seated, leave for another core, and are adopted there.
 //!
-//! A connection travels whole: socket, unconsumed input, unsent output and the tenant's baggage in one box. The kernel
+//! A connection travels whole: socket, TLS state, unconsumed input, unsent output and the tenant's baggage in one box. The kernel
 //! reports nothing about bytes that are in user space already, so the new home always offers the carry, and reads once
 //! without waiting for an event; a FIN that was read before the move is read again. What happens to a connection on its
 //! way is told at its new home.
@@ -34,6 +34,7 @@ impl<N: Net, S: Service> Core<N, S> {
         if to == self.hub.core {
             return self.adopt_here(key, baggage);
         }
+        let session = self.take_session(key);
         let Some(mut conn) = self.hub.conns.remove(key) else {
             return;
         };
@@ -45,14 +46,14 @@ impl<N: Net, S: Service> Core<N, S> {
         let unsent = desks.pack(conn.desk, self.hub.now);
         let carry = desks.at(conn.desk).map_or_else(Vec::new, |desk| std::mem::take(&mut desk.carry));
         desks.leave(&mut conn.desk);
-        let moved = Moved { socket, carry, unsent, opened: conn.opened(), baggage };
+        let moved = Moved { socket, carry, unsent, session, opened: conn.opened(), baggage };
         self.letters.push((to, Letter::Moved(Box::new(moved))));
         self.hub.stats.handed_over_out += 1;
     }
 
     /// Seats a connection that arrived, tells the tenant, and has it offered and read once.
     pub(crate) fn adopt(&mut self, moved: Moved<N::Socket, S::Baggage>) {
-        let Moved { socket, carry, unsent, opened, baggage } = moved;
+        let Moved { socket, carry, unsent, session, opened, baggage } = moved;
         let (key, registered) = self.seat(socket, Conn::new(opened));
         let hub = &mut self.hub;
         if let Some(conn) = hub.conns.get_mut(key) {
@@ -60,10 +61,14 @@ impl<N: Net, S: Service> Core<N, S> {
                 hub.desks.sit(&mut conn.desk, hub.now).carry = carry;
             }
             if !unsent.is_empty() {
-                hub.desks.out(&mut conn.desk, hub.now).extend_from_slice(&unsent);
+                hub.desks.wait(&mut conn.desk, &unsent, hub.now);
                 hub.flush.push(key);
             }
         }
+        if let Some(session) = session {
+            self.put_session(key, session);
+        }
+        let hub = &mut self.hub;
         hub.stats.handed_over_in += 1;
         self.welcome(key, baggage);
         if !registered {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::net::Net;
 use crate::service::{Opened, Service};
+use crate::tls::{Session, Terms};
 
 /// One letter between neighbours. `K` is the socket of the [`Net`], `M` and `B` are mail and baggage of the [`Service`].
 pub enum Letter<K, M, B> {
@@ -13,6 +14,13 @@ pub enum Letter<K, M, B> {
     Mail(M),
     /// A connection on its way to a new home.
     Moved(Box<Moved<K, B>>),
+    /// A listener offers these terms from now on: its certificate was renewed.
+    Terms {
+        /// Index of the listener.
+        listener: usize,
+        /// What is offered.
+        terms: Terms,
+    },
     /// A graceful stop: finish until `deadline`.
     Drain {
         /// When what is left is closed.
@@ -32,8 +40,10 @@ pub struct Moved<K, B> {
     pub(crate) socket: K,
     /// Received and not consumed.
     pub(crate) carry: Vec<u8>,
-    /// Given by the tenant and not taken by the kernel.
+    /// Given by the tenant and not taken by the kernel; ciphertext where there is TLS.
     pub(crate) unsent: Vec<u8>,
+    /// The TLS half, if it has one.
+    pub(crate) session: Option<Box<Session>>,
     /// Where it came from.
     pub(crate) opened: Opened,
     /// The tenant's part.

@@ -34,6 +34,7 @@ pub mod slots;
 pub mod start;
 pub mod stats;
 pub mod timer;
+pub mod tls;
 pub mod wiring;
 
 pub use crate::core::{Core, Limits, Turn};

@@ -16,6 +16,7 @@ use crate::core::Core;
 use crate::core::conn::Conn;
 use crate::net::{Accepted, Net};
 use crate::service::{Close, Cx, Opened, Service};
+use crate::tls::Terms;
 
 /// How long a door stays paused after descriptors ran out, the first time and at most.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
@@ -31,6 +32,8 @@ pub(crate) struct Door {
     paused_until: Option<Instant>,
     backoff: Duration,
     pub(crate) closed: bool,
+    /// What is offered to those who knock, if TLS is spoken here.
+    pub(crate) terms: Option<Terms>,
 }
 
 /// What came of one try to accept.
@@ -43,7 +46,7 @@ enum Step {
 
 impl Door {
     pub(crate) fn new() -> Door {
-        Door { waiting: true, paused_until: None, backoff: BACKOFF_MIN, closed: false }
+        Door { waiting: true, paused_until: None, backoff: BACKOFF_MIN, closed: false, terms: None }
     }
 
     fn open_at(&self, now: Instant) -> bool {
@@ -132,6 +135,9 @@ impl<N: Net, S: Service> Core<N, S> {
                 let opened = Opened { listener, peer };
                 let (key, registered) = self.seat(socket, Conn::new(opened));
                 self.hub.stats.accepted += 1;
+                if self.doors[listener].terms.is_some() {
+                    self.begin_handshake(key, listener);
+                }
                 self.service.opened(&mut Cx::new(&mut self.hub), key, opened);
                 if !registered {
                     self.hub.doom(key, Close::Reset);

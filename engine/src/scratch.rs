@@ -62,6 +62,12 @@ impl Scratch {
         &mut self.bytes[self.filled..]
     }
 
+    /// Puts bytes behind what is in it; there must be room for them.
+    pub fn take_in(&mut self, bytes: &[u8]) {
+        self.bytes[self.filled..self.filled + bytes.len()].copy_from_slice(bytes);
+        self.filled += bytes.len();
+    }
+
     /// The kernel has put so many bytes at the beginning of [`Scratch::room`].
     pub fn commit(&mut self, bytes: usize) {
         debug_assert!(bytes <= self.bytes.len() - self.filled);

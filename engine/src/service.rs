@@ -38,12 +38,21 @@ pub enum Close {
     CarryOverflow,
     /// The graceful stop reached its deadline.
     Drained,
+    /// The TLS handshake failed or took too long, or the peer broke the rules of TLS later.
+    Tls,
 }
 
 impl Close {
     /// Every kind, in the order of [`Close::index`].
-    pub const ALL: [Close; 6] =
-        [Close::Finished, Close::Reset, Close::Asked, Close::Stalled, Close::CarryOverflow, Close::Drained];
+    pub const ALL: [Close; 7] = [
+        Close::Finished,
+        Close::Reset,
+        Close::Asked,
+        Close::Stalled,
+        Close::CarryOverflow,
+        Close::Drained,
+        Close::Tls,
+    ];
 
     /// Position in [`Close::ALL`] and in the counters.
     pub fn index(self) -> usize {
@@ -54,6 +63,7 @@ impl Close {
             Close::Stalled => 3,
             Close::CarryOverflow => 4,
             Close::Drained => 5,
+            Close::Tls => 6,
         }
     }
 
@@ -66,6 +76,7 @@ impl Close {
             Close::Stalled => "stalled",
             Close::CarryOverflow => "carry_overflow",
             Close::Drained => "drained",
+            Close::Tls => "tls",
         }
     }
 }

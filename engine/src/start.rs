@@ -31,21 +31,24 @@ use crate::core::{Core, Limits, Turn};
 use crate::mailbox::{Bell, RETRY_AFTER, RING_LETTERS};
 use crate::net::os::{self, OsNet};
 use crate::service::Service;
+use crate::tls::Terms;
 use crate::wiring::{Clerk, Outside, Wiring};
 
 /// The exit code after a panic, as Rust's own runtime has it for the main thread.
 const EXIT_PANICKED: i32 = 101;
 
 /// One address to listen on, by every core.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ListenSpec {
     /// Port 0 lets the kernel choose one; see [`Running::addresses`].
     pub address: SocketAddr,
+    /// What is offered to those who connect, if TLS is spoken there.
+    pub tls: Option<Terms>,
 }
 
 impl From<SocketAddr> for ListenSpec {
     fn from(address: SocketAddr) -> ListenSpec {
-        ListenSpec { address }
+        ListenSpec { address, tls: None }
     }
 }
 
@@ -119,7 +122,10 @@ where
         running.clerks.push(running.or_undo(started)?);
     }
     for (index, net) in nets.into_iter().enumerate() {
-        let core = running.wiring.core(index, limits, net, make_service(index));
+        let mut core = running.wiring.core(index, limits, net, make_service(index));
+        for (listener, spec) in listeners.iter().enumerate() {
+            core.set_terms(listener, spec.tls.clone());
+        }
         let curfew = Arc::clone(&curfew);
         let started = spawn(format!("core-{index}"), move || run_core(core, index, &curfew));
         running.cores.push(running.or_undo(started)?);

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::service::Close;
+use crate::tls::Handshake;
 
 /// Buckets of the loop-lag histogram; the last one takes everything above.
 pub const LAG_BUCKETS: usize = 24;
@@ -20,6 +21,8 @@ pub struct CoreStats {
     pub turned_away: u64,
     /// Connections that ended, per kind in the order of [`Close::ALL`].
     pub closed: [u64; Close::ALL.len()],
+    /// TLS handshakes that ended, per outcome in the order of [`Handshake::ALL`].
+    pub handshakes: [u64; Handshake::ALL.len()],
     /// Bytes received, those of connections that are being closed included.
     pub bytes_in: u64,
     /// Bytes the kernel took.
@@ -49,6 +52,11 @@ pub struct CoreStats {
 }
 
 impl CoreStats {
+    /// TLS handshakes that ended as `outcome`.
+    pub fn handshakes(&self, outcome: Handshake) -> u64 {
+        self.handshakes[outcome.index()]
+    }
+
     /// Connections that ended with `close`.
     pub fn closed(&self, close: Close) -> u64 {
         self.closed[close.index()]

@@ -13,6 +13,7 @@ use crate::mailbox::{Bell, Mailbox, Post, RING_LETTERS};
 use crate::neighbour::{Berth, Neighbour};
 use crate::net::Net;
 use crate::service::Service;
+use crate::tls::Terms;
 
 /// The boxes of a house; hands out each neighbour once.
 pub struct Wiring<N: Net, S: Service> {
@@ -102,7 +103,7 @@ impl<N: Net, S: Service> Clerk<N, S> {
             match self.neighbour.take()? {
                 (from, Letter::Mail(mail)) => return Some((from, mail)),
                 (_, Letter::Drain { .. }) => self.draining = true,
-                (_, Letter::Moved(_)) => debug_assert!(false, "a connection moves to a core"),
+                (_, Letter::Moved(_) | Letter::Terms { .. }) => debug_assert!(false, "a core's business"),
             }
         }
     }
@@ -159,6 +160,11 @@ impl<N: Net, S: Service> Outside<N, S> {
     /// Posts a mail and wakes the receiver. `false`: the box is full, and the mail waits until the next call.
     pub fn post(&mut self, to: usize, mail: S::Mail) -> bool {
         self.send(to, Letter::Mail(mail))
+    }
+
+    /// Has a core's listener offer other terms from now on. Connections that are open keep theirs.
+    pub fn renew(&mut self, core: usize, listener: usize, terms: Terms) -> bool {
+        self.send(core, Letter::Terms { listener, terms })
     }
 
     /// Asks one neighbour for a graceful stop until `deadline`.

@@ -66,6 +66,8 @@ pub(crate) enum Flag {
     Lingering = 1 << 11,
     /// Our FIN was sent.
     ShutDown = 1 << 12,
+    /// TLS lies between the socket and the tenant.
+    Sealed = 1 << 13,
 }
 
 impl Conn {

@@ -21,6 +21,8 @@ pub(crate) struct Desk {
     pub(crate) carry: Vec<u8>,
     /// This turn's output.
     lent: Option<Lent>,
+    /// Where in it a message may begin, for a connection with TLS.
+    seams: Vec<u32>,
     /// What the kernel did not take.
     pub(crate) backlog: Backlog,
     /// Input thrown away since the connection was closed.
@@ -47,6 +49,7 @@ impl Desks {
                 self.desks.push(Desk {
                     carry: Vec::new(),
                     lent: None,
+                    seams: Vec::new(),
                     backlog: Backlog::new(now),
                     discarded_bytes: 0,
                 });
@@ -61,12 +64,33 @@ impl Desks {
         self.desks.get_mut(desk as usize)
     }
 
-    /// The buffer for this turn's output; lent at the first call.
-    pub(crate) fn out(&mut self, desk: &mut u32, now: Instant) -> &mut Vec<u8> {
+    /// The buffer for this turn's output; lent at the first call. `sealed`: each call is noted as a seam, where a record may
+    /// end.
+    pub(crate) fn out(&mut self, desk: &mut u32, sealed: bool, now: Instant) -> &mut Vec<u8> {
         self.sit(desk, now);
-        let buffers = &mut self.buffers;
-        let lent = *self.desks[*desk as usize].lent.get_or_insert_with(|| buffers.lend());
-        buffers.at(lent)
+        let (buffers, desk) = (&mut self.buffers, &mut self.desks[*desk as usize]);
+        let lent = *desk.lent.get_or_insert_with(|| buffers.lend());
+        let out = buffers.at(lent);
+        if sealed {
+            desk.seams.push(out.len() as u32);
+        }
+        out
+    }
+
+    /// This turn's output, to be replaced by its ciphertext, and its seams.
+    pub(crate) fn unsealed(&mut self, desk: u32) -> Option<(&mut Vec<u8>, &mut Vec<u32>)> {
+        let Desk { lent, seams, .. } = self.desks.get_mut(desk as usize)?;
+        Some((self.buffers.at((*lent)?), seams))
+    }
+
+    /// Puts `bytes` behind the backlog: what is ciphertext already, or comes from another core.
+    pub(crate) fn wait(&mut self, desk: &mut u32, bytes: &[u8], now: Instant) {
+        self.sit(desk, now);
+        let backlog = &mut self.desks[*desk as usize].backlog;
+        if backlog.is_empty() {
+            *backlog = Backlog::new(now);
+        }
+        backlog.append(bytes, &mut self.chunks);
     }
 
     /// What waits from earlier turns, and this turn's output behind it; the latter is empty if none was asked for.
@@ -132,6 +156,7 @@ impl Desks {
         if let Some(lent) = it.lent.take() {
             self.buffers.give_back(lent);
         }
+        it.seams.clear();
         it.backlog.release(&mut self.chunks);
         it.discarded_bytes = 0;
         if it.carry.capacity() > CARRY_KEPT_BYTES || self.free.len() >= CARRIES_KEPT_MAX {
@@ -156,9 +181,9 @@ mod tests {
     fn what_was_not_written_waits_in_order() {
         let (mut desks, now) = (Desks::new(), Instant::now());
         let mut desk = NO_DESK;
-        desks.out(&mut desk, now).extend_from_slice(b"abcdef");
+        desks.out(&mut desk, false, now).extend_from_slice(b"abcdef");
         desks.settle(desk, 2, now);
-        desks.out(&mut desk, now).extend_from_slice(b"ghi");
+        desks.out(&mut desk, false, now).extend_from_slice(b"ghi");
         assert_eq!(desks.unsent_bytes(desk), 7);
         desks.settle(desk, 5, now);
         assert_eq!(desks.pack(desk, now), b"hi");

@@ -33,6 +33,9 @@ impl<N: Net, S: Service> Core<N, S> {
 
     /// Writes what waits and this turn's output. `None`: no such connection; `false`: it is broken.
     fn write(&mut self, key: Key) -> Option<bool> {
+        if self.hub.conns.get(key)?.is(Flag::Sealed) {
+            self.seal(key);
+        }
         let hub = &mut self.hub;
         let conn = hub.conns.get_mut(key)?;
         let socket = self.sockets.get_mut(key.index as usize)?.as_mut()?;

@@ -28,6 +28,8 @@ pub(crate) enum Ring<T> {
     Stalled(Key),
     /// The second of grace of a closed connection is over.
     Lingered(Key),
+    /// The time for a TLS handshake is over.
+    Handshake(Key),
 }
 
 /// A connection that leaves at the end of the turn.
@@ -120,13 +122,15 @@ impl<S: Service> Hub<S> {
             return None;
         }
         self.flush.push(key);
-        Some(self.desks.out(&mut conn.desk, self.now))
+        let sealed = conn.is(Flag::Sealed);
+        Some(self.desks.out(&mut conn.desk, sealed, self.now))
     }
 
     pub(crate) fn out_urgent(&mut self, key: Key) -> Option<&mut Vec<u8>> {
         let conn = self.conns.get_mut(key).filter(|conn| conn.open())?;
         self.flush.push(key);
-        Some(self.desks.out(&mut conn.desk, self.now))
+        let sealed = conn.is(Flag::Sealed);
+        Some(self.desks.out(&mut conn.desk, sealed, self.now))
     }
 
     pub(crate) fn unsent_bytes(&self, key: Key) -> usize {

@@ -27,6 +27,7 @@ impl<N: Net, S: Service> Core<N, S> {
             match letter {
                 Letter::Mail(mail) => self.service.mail(&mut Cx::new(&mut self.hub), from, mail),
                 Letter::Moved(moved) => self.adopt(*moved),
+                Letter::Terms { listener, terms } => self.set_terms(listener, Some(terms)),
                 Letter::Drain { deadline } => self.begin_drain(deadline),
             }
         }

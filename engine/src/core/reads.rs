@@ -23,7 +23,7 @@ const ROOM_SHARE: usize = 4;
 const SLACK: usize = 4;
 
 /// Where the bytes lie that are offered.
-enum Held {
+pub(super) enum Held {
     Scratch,
     /// The connection's own carry, taken from its desk meanwhile.
     Carry(Vec<u8>),
@@ -32,17 +32,18 @@ enum Held {
 impl<N: Net, S: Service> Core<N, S> {
     /// Serves everyone who was on the ready list when the stage began.
     pub(super) fn read(&mut self) {
+        self.sealing.shaken = 0;
         for _ in 0..self.hub.ready.len() {
             let Some(key) = self.hub.ready.pop() else { break };
             match self.hub.conns.get(key) {
                 Some(conn) if conn.is(Flag::Closed) => self.discard(key),
-                Some(conn) if conn.serving() => self.serve(key),
+                Some(conn) if conn.serving() => self.serve(key, conn.is(Flag::Sealed)),
                 Some(_) | None => {}
             }
         }
     }
 
-    fn serve(&mut self, key: Key) {
+    fn serve(&mut self, key: Key, sealed: bool) {
         if self.hub.may_offer(key) && !self.offer_carry(key) {
             return;
         }
@@ -52,7 +53,8 @@ impl<N: Net, S: Service> Core<N, S> {
                 self.hub.ready.push(key);
                 return;
             }
-            let Some(read) = self.read_and_offer(key, budget) else {
+            let read = if sealed { self.open_and_offer(key) } else { self.read_and_offer(key, budget) };
+            let Some(read) = read else {
                 return;
             };
             budget -= read.min(budget);
@@ -139,7 +141,7 @@ impl<N: Net, S: Service> Core<N, S> {
     }
 
     /// Offers bytes to the tenant and keeps what it leaves. `false`: nothing more this turn.
-    fn offer(&mut self, key: Key, mut held: Held) -> bool {
+    pub(super) fn offer(&mut self, key: Key, mut held: Held) -> bool {
         let cx = &mut Cx::new(&mut self.hub);
         let (offered, verdict) = match &mut held {
             Held::Scratch => {
@@ -159,7 +161,7 @@ impl<N: Net, S: Service> Core<N, S> {
     }
 
     /// Nothing was read: what was put in front of the read goes back where it came from.
-    fn put_back(&mut self, key: Key, held: Held) {
+    pub(super) fn put_back(&mut self, key: Key, held: Held) {
         self.keep(key, held, 0);
     }
 

@@ -17,6 +17,7 @@ impl<N: Net, S: Service> Core<N, S> {
                 Ring::Tenant(token) => self.service.rang(&mut Cx::new(&mut self.hub), token),
                 Ring::Stalled(key) => self.hub.check_progress(key),
                 Ring::Lingered(key) => self.lingered(key),
+                Ring::Handshake(key) => self.handshake_late(key),
             }
         }
         let tick = self.hub.deadlines.ticks().running(now);

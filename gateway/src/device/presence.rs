@@ -98,7 +98,9 @@ impl Shard {
             return;
         }
         let reason = peer.verdict.unwrap_or(match close {
-            Close::Finished | Close::Reset | Close::CarryOverflow | Close::Asked => Reason::ConnectionLost,
+            Close::Finished | Close::Reset | Close::CarryOverflow | Close::Asked | Close::Tls => {
+                Reason::ConnectionLost
+            }
             Close::Stalled => Reason::SlowReader,
             Close::Drained => Reason::GatewayStopped,
         });

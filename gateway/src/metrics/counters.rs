@@ -83,6 +83,9 @@ impl Counters {
         for (how, count) in stats.closed.iter().enumerate() {
             self.rise(Family::Ended, &[how], *count);
         }
+        for (outcome, count) in stats.handshakes.iter().enumerate() {
+            self.rise(Family::TlsHandshakes, &[outcome], *count);
+        }
         for (outcome, count) in
             [stats.accepted, stats.accept_errors, stats.turned_away].into_iter().enumerate()
         {

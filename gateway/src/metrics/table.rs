@@ -58,6 +58,7 @@ pub(super) enum Family {
     TriggersUnacknowledged,
     Memory,
     Ended,
+    TlsHandshakes,
     Accepts,
     Turns,
     Wakes,
@@ -77,7 +78,7 @@ const fn row(name: &'static str, kind: Kind, labels: &'static [Label], sentence:
 }
 
 /// Every counter and gauge.
-pub(super) const ROWS: [Row; 29] = [
+pub(super) const ROWS: [Row; 30] = [
     row(
         "gateway_connections_total",
         Kind::Counter,
@@ -183,6 +184,12 @@ pub(super) const ROWS: [Row; 29] = [
         "Connections that ended, by how it looked from the socket.",
     ),
     row(
+        "gateway_tls_handshakes_total",
+        Kind::Counter,
+        &[(OUTCOME, &HANDSHAKES)],
+        "TLS handshakes that ended; `untrusted`: the client does not trust the certificate and said so.",
+    ),
+    row(
         "gateway_accepts_total",
         Kind::Counter,
         &[(OUTCOME, &["accepted", "failed", "turned_away"])],
@@ -245,7 +252,11 @@ pub(super) const HISTOGRAMS: [&HistogramRow; 3] =
 
 /// How a connection ended, as the engine says it.
 const ENDED: [&str; engine::Close::ALL.len()] =
-    ["finished", "reset", "asked", "stalled", "carry_overflow", "drained"];
+    ["finished", "reset", "asked", "stalled", "carry_overflow", "drained", "tls"];
+
+/// How a TLS handshake ended, as the engine says it.
+const HANDSHAKES: [&str; engine::tls::Handshake::ALL.len()] =
+    ["full", "resumed", "late", "left", "untrusted", "no_common_ground", "not_tls", "broken"];
 
 /// Series of all families together.
 pub(super) const SERIES: usize = offset(ROWS.len());

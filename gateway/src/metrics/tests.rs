@@ -164,6 +164,9 @@ fn the_engine_and_the_table_agree_on_how_connections_end() {
     let row = ROWS.iter().find(|row| row.name == "gateway_ended_total").unwrap();
     let words: Vec<&str> = engine::Close::ALL.iter().map(|close| close.name()).collect();
     assert_eq!(row.labels[0].1, words);
+    let row = ROWS.iter().find(|row| row.name == "gateway_tls_handshakes_total").unwrap();
+    let words: Vec<&str> = engine::tls::Handshake::ALL.iter().map(|outcome| outcome.name()).collect();
+    assert_eq!(row.labels[0].1, words);
 }
 
 #[test]
