@@ -7,6 +7,7 @@
 pub mod broker;
 mod client;
 mod kept;
+mod peer;
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,10 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Limits;
-use transports::mqtt;
+use transports::{mqtt, ws};
 
 use crate::serve::serve as serve_tenant;
-use broker::Broker;
+use broker::{Broker, Transport};
 
 /// Arguments of `conformance mqtt`.
 #[derive(clap::Args, Debug)]
@@ -25,6 +26,9 @@ pub struct Args {
     /// Where MQTT over TCP is listened for; port 0 picks a free one. May be repeated.
     #[arg(long, value_name = "ADDR", required = true)]
     listen: Vec<SocketAddr>,
+    /// Where MQTT over WebSocket is listened for, on any path. May be repeated.
+    #[arg(long, value_name = "ADDR")]
+    ws: Vec<SocketAddr>,
 }
 
 /// Largest packet: far above what a suite sends, far below what would exhaust a small machine.
@@ -37,9 +41,22 @@ const CONNECT_BYTES_MAX: usize = 5 * (2 + 65_535) + 10;
 /// # Errors
 /// When an address cannot be bound.
 pub fn serve(args: &Args) -> io::Result<()> {
-    let listeners: Vec<_> = args.listen.iter().map(|&address| ("mqtt", address)).collect();
-    let limits = Limits { carry_bytes_max: PACKET_BYTES_MAX + 64 * 1024, ..Limits::default() };
-    serve_tenant(&listeners, limits, Broker::new(Arc::new(session_limits())))
+    let mut listeners: Vec<_> = args.listen.iter().map(|&address| ("mqtt", address)).collect();
+    let transports =
+        [vec![Transport::Tcp; args.listen.len()], vec![Transport::WebSocket; args.ws.len()]].concat();
+    listeners.extend(args.ws.iter().map(|&address| ("ws", address)));
+    let limits = Limits { carry_bytes_max: PACKET_BYTES_MAX + 256 * 1024, ..Limits::default() };
+    let broker = Broker::new(Arc::new(session_limits()), Arc::new(frame_limits()), transports);
+    serve_tenant(&listeners, limits, broker)
+}
+
+fn frame_limits() -> ws::Limits {
+    ws::Limits {
+        message_bytes_max: PACKET_BYTES_MAX,
+        unadmitted_bytes_max: PACKET_BYTES_MAX,
+        controls_per_s_max: u16::MAX,
+        ..ws::Limits::default()
+    }
 }
 
 /// Wide open: what the standard allows, a suite may try.

@@ -59,7 +59,7 @@ pub(super) struct Joint {
     /// The kind of the message under way, if one is.
     message: Option<Data>,
     /// Frames of it so far.
-    fragments: u16,
+    fragments: u32,
     /// Control frames since `counted_from`.
     controls: u16,
     counted_from: Instant,

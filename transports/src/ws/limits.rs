@@ -14,7 +14,7 @@ pub struct Limits {
     pub unadmitted_bytes_max: usize,
     /// Frames in which one message of a [`Session`](super::Session) may come. Default 1024. A stream keeps nothing of
     /// a frame, and does not count them.
-    pub fragments_max: u16,
+    pub fragments_max: u32,
     /// Pings, pongs and closes that may come in one second. Default 50.
     pub controls_per_s_max: u16,
     /// How long a [`Session`](super::Session) that has said goodbye waits for the peer's. Default 1 s.

@@ -16,10 +16,12 @@ use std::time::Duration;
 use codec::mqtt::{Connect, QoS, Subscribe, SubscribeCode, Unsubscribe, filter};
 use engine::{Close, Cx, Key, Opened, Service, Slots, Verdict};
 use transports::input::Input;
-use transports::mqtt::{Arrival, Event, Limits, Session};
+use transports::mqtt::{Arrival, Event, Limits};
+use transports::ws::{self, CloseCode};
 
 use super::client::{Client, Message, Parcel};
 use super::kept::Kept;
+use super::peer::{self, Peer};
 
 /// The one filter that nobody may subscribe to.
 const NO_SUBSCRIBE: &str = "test/nosubscribe";
@@ -30,15 +32,30 @@ const CLIENTS_MAX: usize = 100_000;
 /// A client that does not take what we send is not asked for its keep alive: we do not read from it either.
 const BACKLOG_PATIENCE: Duration = Duration::from_secs(10);
 
-/// A connection.
-struct Peer {
-    session: Session,
-    client: Option<Key>,
-    will: Option<Will>,
+/// What a listener's connections run over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// MQTT as it is.
+    Tcp,
+    /// MQTT in binary frames.
+    WebSocket,
+}
+
+/// How the bytes of a turn ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Heard {
+    /// Nothing whole is left.
+    Everything,
+    /// The rest is for the next turn.
+    Enough,
+    /// DISCONNECT.
+    Goodbye,
+    /// A rule was broken.
+    Broken,
 }
 
 /// What is published when a connection ends without a DISCONNECT.
-struct Will {
+pub(super) struct Will {
     message: Arc<Message>,
     qos: QoS,
     retain: bool,
@@ -47,6 +64,9 @@ struct Will {
 /// See the file's head.
 pub struct Broker {
     limits: Arc<Limits>,
+    frames: Arc<ws::Limits>,
+    /// By the index of the listener.
+    transports: Vec<Transport>,
     peers: BTreeMap<Key, Peer>,
     clients: Slots<Client>,
     names: BTreeMap<Box<str>, Key>,
@@ -54,13 +74,43 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// A broker without clients and messages.
-    pub fn new(limits: Arc<Limits>) -> Self {
-        let (peers, names) = (BTreeMap::new(), BTreeMap::new());
-        Self { limits, peers, clients: Slots::new(), names, kept: Kept::default() }
+    /// A broker without clients and messages, which runs over these transports, one for each listener.
+    pub fn new(limits: Arc<Limits>, frames: Arc<ws::Limits>, transports: Vec<Transport>) -> Self {
+        Self {
+            limits,
+            frames,
+            transports,
+            peers: BTreeMap::new(),
+            clients: Slots::new(),
+            names: BTreeMap::new(),
+            kept: Kept::default(),
+        }
     }
 
-    /// What a client said. `false`: hang up.
+    fn hear_all(&mut self, cx: &mut Cx<'_, Self>, conn: Key, input: &mut Input<'_>) -> Heard {
+        let now = cx.now();
+        for _ in 0..EVENTS_PER_TURN_MAX {
+            let (Some(peer), Some(out)) = (self.peers.get_mut(&conn), cx.out_urgent(conn)) else {
+                return Heard::Broken;
+            };
+            match peer.next(input, out, now) {
+                Ok(Some(Event::Disconnect)) => {
+                    peer.will = None;
+                    return Heard::Goodbye;
+                }
+                Ok(Some(event)) => {
+                    if !self.hear(cx, conn, event) {
+                        return Heard::Broken;
+                    }
+                }
+                Ok(None) => return Heard::Everything,
+                Err(_) => return Heard::Broken,
+            }
+        }
+        Heard::Enough
+    }
+
+    /// What a client said. `false`: it broke a rule.
     fn hear(&mut self, cx: &mut Cx<'_, Self>, conn: Key, event: Event<'_>) -> bool {
         match event {
             Event::Connect(connect) => self.connect(cx, conn, &connect),
@@ -76,12 +126,7 @@ impl Broker {
                 }
             }
             Event::Ping => {}
-            Event::Disconnect => {
-                if let Some(peer) = self.peers.get_mut(&conn) {
-                    peer.will = None;
-                }
-                return false;
-            }
+            Event::Disconnect => debug_assert!(false, "heard before"),
         }
         true
     }
@@ -129,13 +174,14 @@ impl Broker {
             return;
         };
         let Some(out) = cx.out_urgent(conn) else { return };
-        peer.session.accept(own.resumed.take(), present, out, now);
+        let resumed = own.resumed.take();
+        peer.say(out, |session, out| session.accept(resumed, present, out, now));
         for (id, Parcel { message, retained, .. }) in own.flying() {
             let (topic, payload) = ([&*message.topic], [&*message.payload]);
-            match retained {
-                true => peer.session.republish_retained(*id, &topic, &payload, out),
-                false => peer.session.republish(*id, &topic, &payload, out),
-            }
+            peer.say(out, |session, out| match retained {
+                true => session.republish_retained(*id, &topic, &payload, out),
+                false => session.republish(*id, &topic, &payload, out),
+            });
         }
         self.send(cx, client);
     }
@@ -145,7 +191,7 @@ impl Broker {
         if let (Some(receipt), Some(peer), Some(out)) =
             (arrival.receipt, self.peers.get_mut(&conn), cx.out_urgent(conn))
         {
-            peer.session.acknowledge(receipt, out);
+            peer.say(out, |session, out| session.acknowledge(receipt, out));
         }
         self.publish(cx, &message, arrival.qos, arrival.retain);
     }
@@ -182,15 +228,15 @@ impl Broker {
         let Some(conn) = own.conn else { return };
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         while let Some(Parcel { message, qos, retained }) = own.next() {
-            if *qos != QoS::AtMostOnce && !peer.session.may_publish() {
+            if *qos != QoS::AtMostOnce && !peer.session().may_publish() {
                 return;
             }
             let Some(out) = cx.out(conn) else { return };
             let (topic, payload) = ([&*message.topic], [&*message.payload]);
-            let sent = match retained {
-                true => peer.session.publish_retained(&topic, &payload, *qos, out),
-                false => peer.session.publish(&topic, &payload, *qos, out),
-            };
+            let sent = peer.say(out, |session, out| match retained {
+                true => session.publish_retained(&topic, &payload, *qos, out),
+                false => session.publish(&topic, &payload, *qos, out),
+            });
             match sent {
                 Ok(id) => own.sent(id),
                 // Over: what is left is for the next connection, or for nobody.
@@ -221,7 +267,7 @@ impl Broker {
             }));
         }
         if let (Some(peer), Some(out)) = (self.peers.get_mut(&conn), cx.out_urgent(conn)) {
-            peer.session.suback(subscribe.id, &codes, out);
+            peer.say(out, |session, out| session.suback(subscribe.id, &codes, out));
         }
         for parcel in retained {
             self.deliver(cx, client, parcel);
@@ -241,7 +287,7 @@ impl Broker {
             own.unsubscribe(filter);
         }
         if let (Some(peer), Some(out)) = (self.peers.get_mut(&conn), cx.out_urgent(conn)) {
-            peer.session.unsuback(unsubscribe.id, out);
+            peer.say(out, |session, out| session.unsuback(unsubscribe.id, out));
         }
         true
     }
@@ -252,8 +298,9 @@ impl Broker {
 
     /// A connection has ended, or is about to: its client is offline or forgotten, its will is published.
     fn part(&mut self, cx: &mut Cx<'_, Self>, conn: Key) {
-        let Some(Peer { session, client, will }) = self.peers.remove(&conn) else { return };
-        let resumed = session.suspend();
+        let Some(mut peer) = self.peers.remove(&conn) else { return };
+        let (client, will) = (peer.client, peer.will.take());
+        let resumed = peer.into_session().suspend();
         if let Some(client) = client {
             match self.clients.get_mut(client) {
                 Some(own) if !own.clean => (own.conn, own.resumed) = (None, Some(resumed)),
@@ -282,32 +329,39 @@ impl Service for Broker {
     type Baggage = ();
     type Token = ();
 
-    fn opened(&mut self, cx: &mut Cx<'_, Self>, conn: Key, _opened: Opened) {
-        let session = Session::new(self.limits.clone(), cx.now());
-        cx.set_deadline(conn, Some(session.next_timeout()));
-        self.peers.insert(conn, Peer { session, client: None, will: None });
+    fn opened(&mut self, cx: &mut Cx<'_, Self>, conn: Key, opened: Opened) {
+        let transport = self.transports[opened.listener];
+        let peer = Peer::new(transport, self.limits.clone(), &self.frames, cx.now());
+        cx.set_deadline(conn, Some(peer.next_timeout()));
+        self.peers.insert(conn, peer);
     }
 
     fn received(&mut self, cx: &mut Cx<'_, Self>, conn: Key, bytes: &mut [u8]) -> Verdict<()> {
-        let (mut input, now) = (Input::new(bytes), cx.now());
-        for _ in 0..EVENTS_PER_TURN_MAX {
-            let (Some(peer), Some(out)) = (self.peers.get_mut(&conn), cx.out_urgent(conn)) else {
-                return Verdict::Close;
-            };
-            match peer.session.next(&mut input, out, now) {
-                Ok(Some(event)) => {
-                    if !self.hear(cx, conn, event) {
-                        return Verdict::Close;
-                    }
-                }
-                Ok(None) => {
-                    cx.set_deadline(conn, Some(peer.session.next_timeout()));
-                    return Verdict::Continue { consumed: input.taken() };
-                }
-                Err(_) => return Verdict::Close,
+        let now = cx.now();
+        let (Some(peer), Some(out)) = (self.peers.get_mut(&conn), cx.out_urgent(conn)) else {
+            return Verdict::Close;
+        };
+        let mut input = match peer.open(bytes, out, now) {
+            peer::Opened::Bytes(input) => input,
+            peer::Opened::Below(consumed) => return Verdict::Yield { consumed },
+            peer::Opened::Over => return Verdict::Close,
+        };
+        let heard = self.hear_all(cx, conn, &mut input);
+        let Some(peer) = self.peers.get_mut(&conn) else { return Verdict::Close };
+        let consumed = peer.consumed(input.taken());
+        let code = match heard {
+            Heard::Enough => return Verdict::Yield { consumed },
+            Heard::Everything if !peer.has_ended() => {
+                cx.set_deadline(conn, Some(peer.next_timeout()));
+                return Verdict::Continue { consumed };
             }
+            Heard::Everything | Heard::Goodbye => CloseCode::Normal,
+            Heard::Broken => CloseCode::Protocol,
+        };
+        if let Some(out) = cx.out_urgent(conn) {
+            peer.close(code, out);
         }
-        Verdict::Yield { consumed: input.taken() }
+        Verdict::Close
     }
 
     fn adopted(&mut self, _: &mut Cx<'_, Self>, _: Key, _: Opened, (): ()) {
@@ -323,8 +377,8 @@ impl Service for Broker {
         if cx.backlog_bytes(conn) > 0 {
             return cx.set_deadline(conn, Some(cx.now() + BACKLOG_PATIENCE));
         }
-        match peer.session.handle_timeout(cx.now()) {
-            Ok(()) => cx.set_deadline(conn, Some(peer.session.next_timeout())),
+        match peer.session().handle_timeout(cx.now()) {
+            Ok(()) => cx.set_deadline(conn, Some(peer.next_timeout())),
             Err(_) => cx.hang_up(conn),
         }
     }
