@@ -11,12 +11,15 @@
 
 pub mod call;
 pub mod commands;
+pub mod control;
 pub mod devices;
 pub mod errors;
 pub mod events;
 pub mod gather;
 pub mod http;
 pub mod inquiries;
+pub mod lua;
+pub mod openapi;
 pub mod operator;
 pub mod parameters;
 pub mod routes;

@@ -13,6 +13,7 @@
 pub mod admission;
 pub mod claim;
 pub mod conflict;
+pub mod control;
 pub mod conversation;
 pub mod description;
 pub mod interned;

@@ -11,6 +11,8 @@
 //!                 <- Settled ---------
 //!   agent's core  -- Inquire -------->  home core
 //!                 <- Told ------------
+//!   agent's core  -- Control -------->  home core
+//!                 <- Controlled ------
 //!   agent's core  -- Gather --------->  every core       home core -- Work(Compile) -> worker
 //!                 <- Gathered --------                             <- Worked(Compiled)
 //! ```
@@ -22,6 +24,7 @@ use crate::command::id::CommandId;
 use crate::command::inquiry::{Inquiry, Told};
 use crate::command::outcome::Outcome;
 use crate::command::text::AskText;
+use crate::device::control::{Control, Controlled};
 use crate::metrics::Counters;
 use crate::store::mail::{FromStore, ToStore};
 use crate::worker::{FromWorker, ToWorker};
@@ -41,6 +44,10 @@ pub enum Mail {
     Inquire(Inquiry),
     /// Back: what is known.
     Told(Told),
+    /// To a device's home core: disable, enable, remove it, or know it from now on.
+    Control(Control),
+    /// Back: what became of that.
+    Controlled(Controlled),
     /// To every core: what do you hold of this agent?
     Gather(Gather),
     /// Back to the agent's core: one core's part of a list.

@@ -205,6 +205,8 @@ impl Service for Shard {
             Mail::Inquire(inquiry) => self.inquired(cx, inquiry),
             Mail::Told(told) => self.answer_inquiry(cx, told),
             Mail::Settled(settled) => self.answer_command(cx, settled),
+            Mail::Control(control) => self.control(cx, control),
+            Mail::Controlled(controlled) => self.answer_control(cx, controlled),
             Mail::Gather(gather) => self.gather(cx, gather),
             Mail::Gathered(gathered) => self.gathered(cx, gathered),
             Mail::Measure { from, ticket } => self.measure(cx, from, ticket),

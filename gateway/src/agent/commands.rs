@@ -6,6 +6,7 @@
 
 use super::errors::{ApiError, Problem, of_outcome};
 use super::http::Waits;
+use super::routes::Tongue;
 use super::ticket::{Awaits, Ticket};
 use crate::auth::Agent;
 use crate::command::text::AskText;
@@ -182,16 +183,21 @@ impl Shard {
     fn answer_done(&mut self, cx: &mut Cx<'_>, conn: Key, settled: &Settled) {
         let mut head = std::mem::take(&mut self.scratch);
         head.clear();
-        head.push(b'{');
+        let lua = self.tongue(conn) == Tongue::Lua;
+        head.extend_from_slice(if lua { b"{\"success\":true,\"data\":{" } else { b"{" });
         if let Some(id) = settled.id {
             head.extend_from_slice(b"\"commandId\":\"");
             head.extend_from_slice(&id.text());
             head.extend_from_slice(b"\",");
         }
-        head.extend_from_slice(b"\"status\":\"done\",\"data\":");
+        head.extend_from_slice(if lua {
+            b"\"success\":true,\"data\":"
+        } else {
+            b"\"status\":\"done\",\"data\":"
+        });
         let mut tail = [0; 32];
         let tail = write_tail(&mut tail, settled.duration_ms);
-        let body: [&[u8]; 3] = [&head, &settled.text, tail];
+        let body: [&[u8]; 4] = [&head, &settled.text, tail, if lua { b"}" } else { b"" }];
         self.respond_parts(
             cx,
             conn,

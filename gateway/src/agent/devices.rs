@@ -10,6 +10,7 @@ use super::parameters::{BAD_ENCODING, parameters};
 use super::tools::{Catalog, Format, ToolDevice, etag};
 use crate::auth::Agent;
 use crate::device::manifest::{Command, Manifest};
+use crate::device::status::Status;
 use crate::shard::{Cx, Shard};
 use crate::wall::Rfc3339;
 use codec::json::encode_str;
@@ -22,6 +23,8 @@ use transports::http::{Request, Response};
 const LIMIT_DEFAULT: usize = 1000;
 /// Devices in one answer at most.
 const LIMIT_MAX: usize = 10_000;
+/// The sentence for a status that there is not.
+const BAD_STATUS: &str = "status is online, late, offline, disabled or registered";
 const VEC: &str = "writing to a Vec cannot fail";
 
 /// What a gathered fleet becomes.
@@ -36,6 +39,10 @@ pub enum What {
     },
     /// One device, with everything.
     Device,
+    /// All devices, as `lua-cli` wants them.
+    LuaDevices,
+    /// One device's status, as `lua-cli` wants it.
+    LuaStatus,
     /// Tools.
     Tools {
         /// For whom.
@@ -70,7 +77,10 @@ impl Shard {
         for (name, value) in parameters {
             match name.as_str() {
                 "group" => query.group = Some(value.into()),
-                "status" => query.status = Some(value.into()),
+                "status" => match Status::parse(&value) {
+                    Some(status) => query.status = Some(status),
+                    None => return self.bad_parameter(cx, conn, BAD_STATUS),
+                },
                 "cursor" => after = Some(value.into()),
                 "limit" => match value.parse() {
                     Ok(n) if (1..=LIMIT_MAX).contains(&n) => limit = n,
@@ -196,7 +206,7 @@ fn same_tag(one: &str, tag: &str) -> bool {
 }
 
 /// Writes the members that every list shows of a device.
-fn write_view(body: &mut Vec<u8>, view: &View) {
+pub(super) fn write_view(body: &mut Vec<u8>, view: &View) {
     body.extend_from_slice(b"\"name\":");
     encode_str(body, &view.name);
     write!(body, ",\"status\":\"{}\",\"since\":\"{}\"", view.status.name(), Rfc3339(view.since_ms))
@@ -206,6 +216,10 @@ fn write_view(body: &mut Vec<u8>, view: &View) {
     match &view.group {
         Some(group) => encode_str(body, group),
         None => body.extend_from_slice(b"null"),
+    }
+    if let Some(description) = &view.description {
+        body.extend_from_slice(b",\"description\":");
+        encode_str(body, description);
     }
     write!(body, ",\"transport\":\"{}\"", view.transport.name()).expect(VEC);
     write!(body, ",\"lastSeen\":\"{}\",\"commands\":[", Rfc3339(view.last_seen_ms)).expect(VEC);

@@ -32,6 +32,8 @@ pub enum ApiError {
     PayloadTooLarge,
     /// The agent has no such device.
     DeviceUnknown,
+    /// No more devices are taken.
+    TooManyDevices,
     /// The device has no such command.
     CommandUnknown,
     /// The agent has no such tool.
@@ -111,6 +113,8 @@ table! {
         "Send at most the configured payload_bytes_max."
     DeviceUnknown "device-unknown" 404 false "The agent has no such device."
         "List the devices; a device is known once it has connected."
+    TooManyDevices "too-many-devices" 429 true "The gateway takes no more devices."
+        "Remove devices that are no more; the limit is devices_per_core_max."
     CommandUnknown "command-unknown" 404 false "There is no such command."
         "List the tools; a device's commands are those of its current connection. Ended commands are remembered for a while only."
     ToolUnknown "tool-unknown" 404 false "The agent has no such tool."

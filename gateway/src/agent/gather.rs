@@ -26,7 +26,7 @@ pub struct Query {
     /// Only those of this group.
     pub group: Option<Box<str>>,
     /// Only those with this status.
-    pub status: Option<Box<str>>,
+    pub status: Option<Status>,
 }
 
 /// A device, as it was when its core was asked.
@@ -46,6 +46,8 @@ pub struct View {
     pub transport: Transport,
     /// Its group.
     pub group: Option<Box<str>>,
+    /// What its agent said of it.
+    pub description: Option<Box<str>>,
     /// When it was last heard, in Unix milliseconds.
     pub last_seen_ms: u64,
     /// What it can do.
@@ -70,13 +72,13 @@ pub struct Rendering {
 impl Query {
     fn wants(&self, row: &Row) -> bool {
         self.name.as_deref().is_none_or(|name| name == &*row.name)
-            && self.status.as_deref().is_none_or(|status| status == row.status.name())
+            && self.status.is_none_or(|status| status == row.status)
             && (self.group.is_none() || self.group == row.group)
     }
 }
 
 impl View {
-    fn of(row: &Row, alone: bool) -> Self {
+    pub(crate) fn of(row: &Row, description: Option<&str>, alone: bool) -> Self {
         let closes = row.closes.as_ref().filter(|_| alone);
         Self {
             name: (&*row.name).into(),
@@ -86,6 +88,7 @@ impl View {
             epoch: row.epoch,
             transport: row.transport,
             group: row.group.clone(),
+            description: description.map(Into::into),
             last_seen_ms: row.last_seen_ms,
             manifest: row.manifest.clone(),
             has_tools: row.has_tools(),
@@ -131,14 +134,14 @@ impl Shard {
                 let agent = gather.agent.name();
                 let found = self.devices.find(self.facts.home.of(agent, name), agent, name);
                 found
-                    .and_then(|key| self.devices.get(key))
-                    .map(|row| View::of(row, true))
+                    .and_then(|key| Some((key, self.devices.get(key)?)))
+                    .map(|(key, row)| View::of(row, self.devices.description(key), true))
                     .into_iter()
                     .collect()
             }
             None => {
-                let rows = self.devices.of_agent(gather.agent.name()).filter(|row| query.wants(row));
-                rows.map(|row| View::of(row, false)).collect()
+                let rows = self.devices.of_agent(gather.agent.name()).filter(|(_, row)| query.wants(row));
+                rows.map(|(key, row)| View::of(row, self.devices.description(key), false)).collect()
             }
         };
         cx.post(gather.from, Mail::Gathered(Gathered { ticket: gather.ticket, views }));
@@ -164,10 +167,12 @@ impl Shard {
         };
         rendering.views.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         match rendering.what {
-            What::Device if rendering.views.is_empty() => {
+            What::Device | What::LuaStatus if rendering.views.is_empty() => {
                 self.problem(cx, conn, ApiError::DeviceUnknown, &Problem::default());
             }
             What::Device => self.answer_device(cx, conn, &rendering.views),
+            What::LuaDevices => self.answer_lua_devices(cx, conn, &rendering.views),
+            What::LuaStatus => self.answer_lua_status(cx, conn, &rendering.views),
             What::Devices { limit, after } => {
                 self.answer_devices(cx, conn, &rendering.views, limit, after.as_deref());
             }

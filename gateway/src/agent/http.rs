@@ -5,11 +5,13 @@
 
 use super::errors::{ApiError, CONTENT_TYPE, Problem};
 use super::events::Stream;
-use super::routes::{Access, Endpoint, Found, Route, find};
+use super::lua;
+use super::routes::{Access, Endpoint, Found, Route, Tongue, find};
 use crate::auth::Agent;
 use crate::auth::Operations;
 use crate::auth::{Digest, Grant};
 use crate::config::Serves;
+use crate::device::control::Wish;
 use crate::metrics::{AuthOutcome, Closed, ConnectionOutcome, Direction, Transport};
 use crate::shard::{Baggage, Cx, Facts, Shard};
 use engine::{Close, Key, Verdict};
@@ -28,6 +30,8 @@ pub struct HttpPeer {
     pub session: Session,
     /// The parts of the API its listener serves.
     pub serves: Serves,
+    /// In which words its request is answered.
+    pub tongue: Tongue,
     /// What it waits for.
     pub waits: Waits,
     /// When it was accepted.
@@ -72,6 +76,7 @@ impl HttpPeer {
         Self {
             session: Session::new(facts.http.clone(), now),
             serves,
+            tongue: Tongue::Own,
             waits: Waits::Request,
             opened_at: now,
             identified: false,
@@ -137,13 +142,14 @@ impl Shard {
 
     /// Finds the route and asks who is there; whoever may not go on has been answered.
     fn admit_request(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>) -> Option<Admitted> {
-        let serves = self.peers.http_mut(conn)?.serves;
+        let peer = self.peers.http_mut(conn)?;
+        peer.tongue = Tongue::of(request.path);
+        let serves = peer.serves;
         let (route, raw) = match find(request.method, request.path, serves) {
             Found::Route(route, raw) => (route, raw),
             Found::OtherMethods(allow) => {
-                self.respond(cx, conn, 405, CONTENT_TYPE, &[("Allow", &allow)], &|body| {
-                    Problem::default().write(ApiError::MethodNotAllowed, body);
-                });
+                let allow = [("Allow", allow.as_str())];
+                self.problem_with(cx, conn, ApiError::MethodNotAllowed, &Problem::default(), &allow);
                 return None;
             }
             Found::Nothing => {
@@ -199,9 +205,7 @@ impl Shard {
         match error {
             ApiError::Unauthorized => {
                 let challenge = [("WWW-Authenticate", "Bearer realm=\"gateway\"")];
-                self.respond(cx, conn, 401, CONTENT_TYPE, &challenge, &|body| {
-                    Problem::default().write(error, body)
-                });
+                self.problem_with(cx, conn, error, &Problem::default(), &challenge);
             }
             ApiError::Forbidden => {
                 let needs: Vec<_> = route.access.operation().names().collect();
@@ -223,34 +227,54 @@ impl Shard {
     }
 
     fn serve(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>, admitted: &Admitted) {
-        let Admitted { endpoint, name, caller } = admitted;
+        let Admitted { endpoint, caller, .. } = admitted;
         match (endpoint, &caller.agent) {
             (Endpoint::Healthz, _) => self.healthz(cx, conn),
             (Endpoint::Readyz, _) => self.readyz(cx, conn),
             (Endpoint::Metrics, _) => self.metrics(cx, conn),
             (Endpoint::MqttSocket, _) => self.begin_web_socket(cx, conn, request),
+            (Endpoint::OpenApi, _) => self.describe_api(cx, conn),
             (Endpoint::Key, _) => self.describe_key(cx, conn, caller),
-            (Endpoint::Devices, Some(agent)) => self.list_devices(cx, conn, request, agent),
-            (Endpoint::Device, Some(agent)) => self.show_device(cx, conn, agent, name),
-            (Endpoint::Tools, Some(agent)) => self.list_tools(cx, conn, request, agent),
-            (Endpoint::Command, Some(agent)) => self.run_command(cx, conn, request, agent, name),
-            (Endpoint::Commands, Some(agent)) => self.list_commands_of(cx, conn, request, agent),
-            (Endpoint::CommandState, Some(agent)) => self.show_command(cx, conn, agent, name),
-            (Endpoint::CommandCancel, Some(agent)) => self.cancel_command(cx, conn, agent, name),
-            (Endpoint::Tool, Some(agent)) => self.call_tool(cx, conn, request, agent, name),
-            (Endpoint::Events, Some(agent)) => self.open_stream(cx, conn, request, caller, agent),
-            (
-                Endpoint::Devices
-                | Endpoint::Device
-                | Endpoint::Tools
-                | Endpoint::Command
-                | Endpoint::Commands
-                | Endpoint::CommandState
-                | Endpoint::CommandCancel
-                | Endpoint::Tool
-                | Endpoint::Events,
-                None,
-            ) => debug_assert!(false, "admission names the agent"),
+            (_, Some(agent)) => self.serve_agent(cx, conn, request, admitted, agent),
+            (_, None) => debug_assert!(false, "admission names the agent"),
+        }
+    }
+
+    /// What an agent asks of its own.
+    fn serve_agent(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        request: &Request<'_>,
+        admitted: &Admitted,
+        agent: &Arc<Agent>,
+    ) {
+        let Admitted { endpoint, name, caller } = admitted;
+        match endpoint {
+            Endpoint::Healthz
+            | Endpoint::Readyz
+            | Endpoint::Metrics
+            | Endpoint::OpenApi
+            | Endpoint::MqttSocket
+            | Endpoint::Key => {
+                debug_assert!(false, "served without an agent")
+            }
+            Endpoint::Devices => self.list_devices(cx, conn, request, agent),
+            Endpoint::Device => self.show_device(cx, conn, agent, name),
+            Endpoint::DeviceRemove => self.control_device(cx, conn, agent, name, Wish::Remove),
+            Endpoint::DeviceDisable => self.control_device(cx, conn, agent, name, Wish::Disable),
+            Endpoint::DeviceEnable => self.control_device(cx, conn, agent, name, Wish::Enable),
+            Endpoint::Tools => self.list_tools(cx, conn, request, agent),
+            Endpoint::Command => self.run_command(cx, conn, request, agent, name),
+            Endpoint::Commands => self.list_commands_of(cx, conn, request, agent),
+            Endpoint::CommandState => self.show_command(cx, conn, agent, name),
+            Endpoint::CommandCancel => self.cancel_command(cx, conn, agent, name),
+            Endpoint::Tool => self.call_tool(cx, conn, request, agent, name),
+            Endpoint::Events => self.open_stream(cx, conn, request, caller, agent),
+            Endpoint::LuaDevices => self.list_lua_devices(cx, conn, agent),
+            Endpoint::LuaRegister => self.register_device(cx, conn, request, agent),
+            Endpoint::LuaStatus => self.show_lua_status(cx, conn, agent, name),
+            Endpoint::LuaCommand => self.run_lua_command(cx, conn, request, agent, name),
         }
     }
 
@@ -258,9 +282,34 @@ impl Shard {
     pub(crate) fn problem(&mut self, cx: &mut Cx<'_>, conn: Key, error: ApiError, problem: &Problem<'_>) {
         let retry = [("Retry-After", "1")];
         let headers = if error.entry().retryable { &retry[..] } else { &[] };
-        self.respond(cx, conn, error.entry().status, CONTENT_TYPE, headers, &|body| {
-            problem.write(error, body)
-        });
+        self.problem_with(cx, conn, error, problem, headers);
+    }
+
+    /// The same with header fields of its own, in the words that the connection's request wants.
+    pub(crate) fn problem_with(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        error: ApiError,
+        problem: &Problem<'_>,
+        headers: &[(&str, &str)],
+    ) {
+        match self.tongue(conn) {
+            Tongue::Own => self.respond(cx, conn, error.entry().status, CONTENT_TYPE, headers, &|body| {
+                problem.write(error, body)
+            }),
+            Tongue::Lua => {
+                let status = lua::status(error);
+                self.respond(cx, conn, status, "application/json", headers, &|body| {
+                    lua::write_problem(error, problem, body)
+                });
+            }
+        }
+    }
+
+    /// In which words a connection's request is answered.
+    pub(crate) fn tongue(&mut self, conn: Key) -> Tongue {
+        self.peers.http_mut(conn).map_or(Tongue::Own, |peer| peer.tongue)
     }
 
     /// Answers with JSON.

@@ -105,7 +105,7 @@ impl Shard {
     fn measure_now(&self, cx: &Cx<'_>, counters: &mut Counters) {
         use crate::device::status::Status;
         use crate::metrics::{DeviceStatus, Transport};
-        let mut by_status = [0u64; 3];
+        let mut by_status = [0u64; Status::ALL.len()];
         for (_, row) in self.devices.iter() {
             by_status[row.status as usize] += 1;
         }
@@ -115,6 +115,8 @@ impl Shard {
         for transport in [Transport::Mqtt, Transport::MqttWs, Transport::Http] {
             counters.set_connections(transport, self.peers.count(transport) as u64);
         }
+        counters.set_devices(DeviceStatus::Disabled, by_status[Status::Disabled as usize]);
+        counters.set_devices(DeviceStatus::Registered, by_status[Status::Registered as usize]);
         counters.set_commands_pending(self.pending.len() as u64);
         counters.set_command_records(self.records.len() as u64, self.records.text_bytes() as u64);
         counters.set_triggers_unacknowledged(self.held.len() as u64);

@@ -22,6 +22,12 @@ pub enum Endpoint {
     Devices,
     /// One device.
     Device,
+    /// Forget one device.
+    DeviceRemove,
+    /// Let a device connect no more.
+    DeviceDisable,
+    /// Let it connect again.
+    DeviceEnable,
     /// The tools of all online devices.
     Tools,
     /// Run a command.
@@ -38,6 +44,16 @@ pub enum Endpoint {
     Events,
     /// MQTT over WebSocket.
     MqttSocket,
+    /// What this API is, for machines.
+    OpenApi,
+    /// `lua-cli`: an agent's devices.
+    LuaDevices,
+    /// `lua-cli`: make a device known.
+    LuaRegister,
+    /// `lua-cli`: a device's status.
+    LuaStatus,
+    /// `lua-cli`: run a command.
+    LuaCommand,
 }
 
 /// Who may use a path.
@@ -95,6 +111,27 @@ pub const ROUTES: &[Route] = &[
         Endpoint::Device,
     ),
     route(
+        Method::Delete,
+        "/v1/agents/{agent}/devices/{device}",
+        Part::Agents,
+        Access::OwnAgent,
+        Endpoint::DeviceRemove,
+    ),
+    route(
+        Method::Post,
+        "/v1/agents/{agent}/devices/{device}/disable",
+        Part::Agents,
+        Access::OwnAgent,
+        Endpoint::DeviceDisable,
+    ),
+    route(
+        Method::Post,
+        "/v1/agents/{agent}/devices/{device}/enable",
+        Part::Agents,
+        Access::OwnAgent,
+        Endpoint::DeviceEnable,
+    ),
+    route(
         Method::Post,
         "/v1/agents/{agent}/devices/{device}/commands",
         Part::Agents,
@@ -119,6 +156,14 @@ pub const ROUTES: &[Route] = &[
     route(Method::Get, "/v1/agents/{agent}/tools", Part::Agents, Access::OwnAgent, Endpoint::Tools),
     route(Method::Post, "/v1/agents/{agent}/tools/{tool}", Part::Agents, Access::OwnAgent, Endpoint::Tool),
     route(Method::Get, "/v1/agents/{agent}/events", Part::Agents, Access::OwnAgent, Endpoint::Events),
+    route(Method::Get, "/openapi.json", Part::Agents, Access::Open, Endpoint::OpenApi),
+    lua(Method::Get, "/developer/devices/{agent}", Endpoint::LuaDevices),
+    lua(Method::Post, "/developer/devices/{agent}", Endpoint::LuaRegister),
+    lua(Method::Get, "/developer/devices/{agent}/{device}/status", Endpoint::LuaStatus),
+    lua(Method::Patch, "/developer/devices/{agent}/{device}/enable", Endpoint::DeviceEnable),
+    lua(Method::Patch, "/developer/devices/{agent}/{device}/disable", Endpoint::DeviceDisable),
+    lua(Method::Delete, "/developer/devices/{agent}/{device}", Endpoint::DeviceRemove),
+    lua(Method::Post, "/developer/devices/{agent}/{device}/command", Endpoint::LuaCommand),
 ];
 
 const fn route(
@@ -129,6 +174,27 @@ const fn route(
     endpoint: Endpoint,
 ) -> Route {
     Route { method, pattern, part, access, endpoint }
+}
+
+/// A path that unmodified `lua-cli` uses.
+const fn lua(method: Method, pattern: &'static str, endpoint: Endpoint) -> Route {
+    route(method, pattern, Part::Agents, Access::OwnAgent, endpoint)
+}
+
+/// In which words a path is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tongue {
+    /// The gateway's own: problem+json, codes in kebab-case.
+    Own,
+    /// That of `lua-cli`: its envelope, its statuses, codes in UPPER_CASE.
+    Lua,
+}
+
+impl Tongue {
+    /// The words for a path, whether there is something or not.
+    pub fn of(path: &str) -> Self {
+        if path.starts_with("/developer/") { Self::Lua } else { Self::Own }
+    }
 }
 
 /// What a request's path and method lead to.

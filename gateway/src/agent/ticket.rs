@@ -26,6 +26,8 @@ pub enum Awaits {
     Command(Option<Afterwards>),
     /// What is known of a command, or that it was taken back.
     Inquiry,
+    /// That a device was disabled, enabled, removed or made known.
+    Control,
     /// Every core's part of a list of commands.
     Commands(Listing),
     /// Every core's part of a list.

@@ -84,6 +84,9 @@ impl Shard {
         }
         let hash = self.facts.home.of(&claim.agent, &claim.device);
         if let Some(device) = self.devices.find(hash, &claim.agent, &claim.device) {
+            if self.devices.get(device).is_some_and(|row| row.status == Status::Disabled) {
+                return Err(not_authorized(AuthOutcome::Disabled));
+            }
             return Ok((grant.clone(), device));
         }
         if self.devices.len() >= self.facts.limits.devices_per_core_max as usize {

@@ -59,7 +59,9 @@ impl Shard {
         let seat = row.seat.as_ref().filter(|seat| seat.beats)?;
         let wait_ms = match row.status {
             Status::Online => self.facts.limits.heartbeat_late_ms,
-            Status::Late | Status::Offline => self.facts.limits.heartbeat_offline_ms,
+            Status::Late | Status::Offline | Status::Disabled | Status::Registered => {
+                self.facts.limits.heartbeat_offline_ms
+            }
         };
         Some(seat.heard_at + Duration::from_millis(wait_ms))
     }
@@ -169,5 +171,6 @@ fn closed_by(reason: Reason) -> Closed {
         Reason::AuthFailed => Closed::AuthFailed,
         Reason::SlowReader => Closed::SlowReader,
         Reason::GatewayStopped => Closed::GatewayStopped,
+        Reason::Disabled | Reason::Enabled | Reason::Removed | Reason::Registered => Closed::Disabled,
     }
 }

@@ -18,6 +18,8 @@ use std::time::Instant;
 pub struct Registry {
     rows: Slots<Row>,
     index: HashTable<Key>,
+    /// What agents said of devices that they made known.
+    descriptions: HashMap<Key, Box<str>, BuildHasherDefault<SipHasher13>>,
     by_agent: HashMap<Arc<str>, Vec<Key>, BuildHasherDefault<SipHasher13>>,
     spare: Spare,
 }
@@ -76,9 +78,38 @@ impl Registry {
         key
     }
 
+    /// Forgets a device, and gives back what was known of it.
+    pub fn remove(&mut self, key: Key) -> Option<Row> {
+        let row = self.rows.remove(key)?;
+        if let Ok(entry) = self.index.find_entry(row.hash, |&found| found == key) {
+            entry.remove();
+        }
+        self.descriptions.remove(&key);
+        if let Some(keys) = self.by_agent.get_mut(row.agent.name()) {
+            keys.retain(|&other| other != key);
+            if keys.is_empty() {
+                self.by_agent.remove(row.agent.name());
+            }
+        }
+        Some(row)
+    }
+
+    /// What its agent said of a device when it made it known.
+    pub fn description(&self, key: Key) -> Option<&str> {
+        self.descriptions.get(&key).map(|text| &**text)
+    }
+
+    /// Remembers what the agent says of a device.
+    pub fn describe(&mut self, key: Key, text: Box<str>) {
+        if self.rows.contains(key) {
+            self.descriptions.insert(key, text);
+        }
+    }
+
     /// The devices of one agent on this core, in no order.
-    pub fn of_agent(&self, agent: &str) -> impl Iterator<Item = &Row> {
-        self.by_agent.get(agent).into_iter().flatten().filter_map(|&key| self.rows.get(key))
+    pub fn of_agent(&self, agent: &str) -> impl Iterator<Item = (Key, &Row)> {
+        let keys = self.by_agent.get(agent).into_iter().flatten();
+        keys.filter_map(|&key| Some((key, self.rows.get(key)?)))
     }
 
     /// Every device of this core, in no order.
@@ -89,6 +120,9 @@ impl Registry {
     /// Asserts what must be true between any two turns; for the simulator and for tests.
     pub fn check_invariants(&self) {
         assert_eq!(self.rows.len(), self.index.len(), "each row is in the index once");
+        let listed: usize = self.by_agent.values().map(Vec::len).sum();
+        assert_eq!(self.rows.len(), listed, "each row is in its agent's list once");
+        assert!(self.descriptions.keys().all(|&key| self.rows.contains(key)), "only devices are described");
         for (key, row) in self.rows.iter() {
             assert_eq!(
                 self.find(row.hash, row.agent.name(), &row.name),

@@ -12,6 +12,10 @@ pub enum Status {
     Late,
     /// Not connected.
     Offline,
+    /// Not allowed to connect, until it is enabled.
+    Disabled,
+    /// Made known by its agent; it has never connected.
+    Registered,
 }
 
 /// Why a device has the status it has.
@@ -39,15 +43,33 @@ pub enum Reason {
     SlowReader,
     /// The gateway stopped.
     GatewayStopped,
+    /// Its agent disabled it.
+    Disabled,
+    /// Its agent enabled it again; it has not come back yet.
+    Enabled,
+    /// Its agent removed it.
+    Removed,
+    /// Its agent made it known.
+    Registered,
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 5] = [Self::Online, Self::Late, Self::Offline, Self::Disabled, Self::Registered];
+
+    /// The status with this name.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == word)
+    }
+
     /// The word on the API.
     pub fn name(self) -> &'static str {
         match self {
             Self::Online => "online",
             Self::Late => "late",
             Self::Offline => "offline",
+            Self::Disabled => "disabled",
+            Self::Registered => "registered",
         }
     }
 
@@ -55,7 +77,7 @@ impl Status {
     pub fn is_here(self) -> bool {
         match self {
             Self::Online | Self::Late => true,
-            Self::Offline => false,
+            Self::Offline | Self::Disabled | Self::Registered => false,
         }
     }
 }
@@ -75,6 +97,10 @@ impl Reason {
             Self::AuthFailed => "auth_failed",
             Self::SlowReader => "slow_reader",
             Self::GatewayStopped => "gateway_stopped",
+            Self::Disabled => "disabled",
+            Self::Enabled => "enabled",
+            Self::Removed => "removed",
+            Self::Registered => "registered",
         }
     }
 }

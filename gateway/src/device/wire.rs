@@ -123,7 +123,11 @@ fn close_code(verdict: Option<Reason>) -> CloseCode {
             | Reason::KeepaliveTimeout
             | Reason::HeartbeatTimeout
             | Reason::AuthFailed
-            | Reason::SlowReader,
+            | Reason::SlowReader
+            | Reason::Disabled
+            | Reason::Enabled
+            | Reason::Removed
+            | Reason::Registered,
         ) => CloseCode::Policy,
     }
 }

@@ -156,6 +156,8 @@ label! {
         SlowReader = "slow_reader",
         /// The gateway stopped.
         GatewayStopped = "gateway_stopped",
+        /// Its agent disabled or removed the device.
+        Disabled = "disabled",
     }
 }
 
@@ -172,6 +174,8 @@ label! {
         Malformed = "malformed",
         /// It could not be checked now.
         Unavailable = "unavailable",
+        /// A good key of a device that is disabled.
+        Disabled = "disabled",
     }
 }
 

@@ -32,7 +32,11 @@ impl Answer {
 
 impl Agent {
     pub fn new(address: SocketAddr, name: &str, key: &str) -> Self {
-        let http = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        let http = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .build()
+            .new_agent();
         Self { http, base: format!("http://{address}"), name: name.into(), key: key.into() }
     }
 
@@ -77,6 +81,15 @@ impl Agent {
     /// DELETE below the agent's own path.
     pub fn delete(&self, path: &str) -> Answer {
         read(self.with_key(self.http.delete(format!("{}/v1/agents/{}{path}", self.base, self.name))).call())
+    }
+
+    /// Any request with a body, on any path of this server; no body at all when it is empty.
+    pub fn send(&self, method: &str, path: &str, body: &str) -> Answer {
+        let url = format!("{}{path}", self.base);
+        let request = ureq::http::Request::builder().method(method).uri(url);
+        let request = request.header("Authorization", format!("Bearer {}", self.key));
+        let request = request.header("Content-Type", "application/json").body(body.to_owned());
+        read(self.http.run(request.expect("a request")))
     }
 
     /// How a command goes.
