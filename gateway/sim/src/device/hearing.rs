@@ -129,8 +129,8 @@ impl Device {
         if what != Describes::Both && what != Describes::Nothing {
             scene.ledger.saw(Seen::RefusedManifest);
         }
-        let settled = link.describing.is_empty() && scene.ledger.links[link.id].excuse.is_none();
-        if let (Some(what), true) = (link.described, settled) {
+        // An excuse says that the gateway may hang up, not that it has forgotten: as long as it has not, this is true.
+        if let (Some(what), true) = (link.described, link.describing.is_empty()) {
             scene.ledger.links[link.id].described = Some((scene.ledger.step, what));
         }
     }
