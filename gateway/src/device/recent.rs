@@ -26,6 +26,8 @@ struct Seen {
     hash: u64,
     /// The hash of the name that the device gave it.
     given: Option<u64>,
+    /// The name that we gave it, if the device gave none.
+    ours: u128,
 }
 
 impl Recent {
@@ -42,25 +44,32 @@ impl Recent {
         self.seen.is_empty()
     }
 
-    /// Whether this came before; the caller asks only when DUP is set.
-    pub fn contains(&self, id: PacketId, hash: u64) -> bool {
-        self.seen.iter().any(|seen| seen.id == Some(id) && seen.hash == hash)
+    /// The name that this was given when it came before, so that its repeat is acknowledged under the same; the caller
+    /// asks only when DUP is set. The repeat counts as having come on this connection, should it be repeated once more.
+    pub fn find(&mut self, id: PacketId, hash: u64) -> Option<u128> {
+        self.find_by(|seen| seen.id == Some(id) && seen.hash == hash)
     }
 
     /// Whether one to which the device gave this name came before, DUP or not: a name is given once.
-    pub fn contains_given(&self, given: u64) -> bool {
-        self.seen.iter().any(|seen| seen.given == Some(given))
+    pub fn contains_given(&mut self, given: u64) -> bool {
+        self.find_by(|seen| seen.given == Some(given)).is_some()
+    }
+
+    fn find_by(&mut self, is_it: impl Fn(&Seen) -> bool) -> Option<u128> {
+        let seen = self.seen.iter_mut().find(|seen| is_it(seen))?;
+        seen.connection = self.connection;
+        Some(seen.ours)
     }
 
     /// Remembers one, unless there is nothing to know it by; the oldest goes.
-    pub fn insert(&mut self, id: Option<PacketId>, hash: u64, given: Option<u64>) {
+    pub fn insert(&mut self, id: Option<PacketId>, hash: u64, given: Option<u64>, ours: u128) {
         if id.is_none() && given.is_none() {
             return;
         }
         if self.seen.len() == RECENT_MAX {
             self.seen.pop_front();
         }
-        self.seen.push_back(Seen { id, connection: self.connection, hash, given });
+        self.seen.push_back(Seen { id, connection: self.connection, hash, given, ours });
     }
 }
 
@@ -75,42 +84,66 @@ mod tests {
     #[test]
     fn knows_a_repeat_by_id_and_hash_together() {
         let mut recent = Recent::default();
-        recent.insert(Some(id(7)), 70, None);
-        assert!(recent.contains(id(7), 70));
-        assert!(!recent.contains(id(7), 71));
-        assert!(!recent.contains(id(8), 70));
+        recent.insert(Some(id(7)), 70, None, 1);
+        assert!(recent.find(id(7), 70).is_some());
+        assert!(recent.find(id(7), 71).is_none());
+        assert!(recent.find(id(8), 70).is_none());
+    }
+
+    #[test]
+    fn a_repeat_has_the_name_of_the_first() {
+        let mut recent = Recent::default();
+        recent.insert(Some(id(7)), 70, None, 0xabc);
+        recent.insert(Some(id(8)), 80, None, 0xdef);
+        recent.next_connection();
+        assert_eq!((recent.find(id(7), 70), recent.find(id(8), 80)), (Some(0xabc), Some(0xdef)));
     }
 
     #[test]
     fn remembers_the_preceding_connection_and_no_earlier_one() {
         let mut recent = Recent::default();
-        recent.insert(Some(id(7)), 70, None);
+        recent.insert(Some(id(7)), 70, None, 1);
+        recent.insert(Some(id(8)), 80, None, 2);
         recent.next_connection();
-        assert!(recent.contains(id(7), 70));
+        assert!(recent.find(id(7), 70).is_some());
         recent.next_connection();
-        assert!(!recent.contains(id(7), 70));
+        assert!(recent.find(id(7), 70).is_some(), "it was repeated on the preceding connection");
+        assert!(recent.find(id(8), 80).is_none());
     }
 
     #[test]
     fn knows_a_name_that_the_device_gave_also_at_qos_0() {
         let mut recent = Recent::default();
-        recent.insert(None, 70, Some(5));
-        recent.insert(None, 71, None);
+        recent.insert(None, 70, Some(5), 0);
+        recent.insert(None, 71, None, 1);
         assert!(recent.contains_given(5) && !recent.contains_given(6));
         assert_eq!(recent.seen.len(), 1, "what nobody could know again is not remembered");
         recent.next_connection();
-        assert!(recent.contains_given(5));
         recent.next_connection();
         assert!(!recent.contains_given(5));
+    }
+
+    #[test]
+    fn a_repeat_is_known_as_long_as_each_connection_repeats_it() {
+        let mut recent = Recent::default();
+        recent.insert(Some(id(7)), 70, Some(5), 1);
+        for _ in 0..3 {
+            recent.next_connection();
+            assert!(recent.find(id(7), 70).is_some());
+        }
+        for _ in 0..3 {
+            recent.next_connection();
+            assert!(recent.contains_given(5));
+        }
     }
 
     #[test]
     fn holds_no_more_than_its_ceiling() {
         let mut recent = Recent::default();
         for n in 1..=200 {
-            recent.insert(Some(id(n)), u64::from(n), None);
+            recent.insert(Some(id(n)), u64::from(n), None, 1);
         }
-        assert!(!recent.contains(id(136), 136));
-        assert!(recent.contains(id(137), 137));
+        assert!(recent.find(id(136), 136).is_none());
+        assert!(recent.find(id(137), 137).is_some());
     }
 }

@@ -43,13 +43,16 @@ impl Shard {
             self.acknowledge(cx, conn, arrival.receipt);
             return self.notify(cx, device, Notice::Error("INVALID_TRIGGER", message.into()));
         };
-        let id = match &trigger.given_id {
-            Some(given) => TriggerId::Given(given.clone()),
-            None => TriggerId::Ours(u128::from(cx.random_u64()) << 64 | u128::from(cx.random_u64())),
-        };
         let hash = self.facts.home.of_bytes(&[arrival.topic.as_bytes(), arrival.payload]);
         let given = trigger.given_id.as_ref().map(|given| self.facts.home.of_bytes(&[given.as_bytes()]));
-        let repeat = self.is_repeat(device, arrival, hash, given);
+        let known = self.find_repeat(device, arrival, hash, given);
+        let repeat = known.is_some();
+        // A repeat is acknowledged under the name of the first: the one that the agent's event has.
+        let ours = known.unwrap_or_else(|| u128::from(cx.random_u64()) << 64 | u128::from(cx.random_u64()));
+        let id = match &trigger.given_id {
+            Some(given) => TriggerId::Given(given.clone()),
+            None => TriggerId::Ours(ours),
+        };
         if !repeat && let Err((outcome, code)) = self.may_trigger(cx, device) {
             self.counters.trigger(outcome);
             self.queue_notice(device, Notice::TriggerRefused(id, code));
@@ -57,16 +60,22 @@ impl Shard {
             return self.speak(cx, device);
         }
         if let (false, Some(row)) = (repeat, self.devices.get_mut(device)) {
-            row.recent.get_or_insert_default().insert(arrival.id, hash, given);
+            row.recent.get_or_insert_default().insert(arrival.id, hash, given, ours);
         }
         self.keep(cx, conn, device, arrival, &trigger, id, repeat);
     }
 
-    fn is_repeat(&self, device: Key, arrival: &Arrival<'_>, hash: u64, given: Option<u64>) -> bool {
-        let recent = self.devices.get(device).and_then(|row| row.recent.as_ref());
-        let Some(recent) = recent else { return false };
-        let again = arrival.id.filter(|_| arrival.dup).is_some_and(|id| recent.contains(id, hash));
-        again || given.is_some_and(|given| recent.contains_given(given))
+    /// Whether this came before, and under which name of ours (of no meaning when the device named it).
+    fn find_repeat(
+        &mut self,
+        device: Key,
+        arrival: &Arrival<'_>,
+        hash: u64,
+        given: Option<u64>,
+    ) -> Option<u128> {
+        let recent = self.devices.get_mut(device)?.recent.as_mut()?;
+        let again = arrival.id.filter(|_| arrival.dup).and_then(|id| recent.find(id, hash));
+        again.or_else(|| given.filter(|&given| recent.contains_given(given)).map(|_| 0))
     }
 
     fn may_trigger(&self, cx: &Cx<'_>, device: Key) -> Result<(), (TriggerOutcome, &'static str)> {

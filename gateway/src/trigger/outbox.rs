@@ -66,10 +66,13 @@ impl Shard {
         if let Some(talk) = row.talk.as_mut() {
             talk.held = talk.held.saturating_sub(1);
         }
+        if let Some(seat) = row.seat.as_ref() {
+            // Whoever sits there now is heard again, also one who came after the trigger: he, too, waited for this.
+            cx.resume(seat.conn);
+        }
         if !row.is_seated(conn) {
             return self.devices.hush(device, cx.now());
         }
-        cx.resume(conn);
         // The notice is queued first: it is said when the acknowledgement is out and nothing more is owed.
         self.queue_notice(device, Notice::TriggerKept(id));
         self.acknowledge(cx, conn, receipt);
