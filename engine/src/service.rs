@@ -220,6 +220,12 @@ impl<'a, S: Service> Cx<'a, S> {
         self.hub.unsent_bytes(conn)
     }
 
+    /// Whether the peer may have said something that the tenant has not been offered yet: it waits in the kernel, or was left
+    /// by the tenant. Who judges silence asks this first.
+    pub fn has_unread(&self, conn: Key) -> bool {
+        self.hub.has_unread(conn)
+    }
+
     /// Posts a mail; it leaves at the end of the turn. `0..cores` are the cores (the own one included: delivered in a
     /// later turn), the other neighbours follow.
     pub fn post(&mut self, to: usize, mail: S::Mail) {

@@ -137,6 +137,10 @@ impl<S: Service> Hub<S> {
         self.conns.get(key).map_or(0, |conn| self.desks.unsent_bytes(conn.desk))
     }
 
+    pub(crate) fn has_unread(&self, key: Key) -> bool {
+        self.conns.get(key).is_some_and(|conn| conn.is(Flag::Readable) || conn.is(Flag::Offer))
+    }
+
     pub(crate) fn post(&mut self, to: usize, mail: S::Mail) {
         self.outbox.push((to, mail));
     }

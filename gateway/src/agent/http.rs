@@ -365,6 +365,10 @@ impl Shard {
         if let Waits::Stream(_) = peer.waits {
             return self.comment(cx, conn);
         }
+        if cx.has_unread(conn) {
+            // What it is waited for may have come already, and was not looked at yet.
+            return;
+        }
         if let Err(violation) = peer.session.handle_timeout(now) {
             peer.waits = Waits::End;
             if let Some(out) = cx.out_urgent(conn) {

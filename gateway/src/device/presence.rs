@@ -69,8 +69,9 @@ impl Shard {
     /// The connection's deadline has come: whose was it?
     pub(crate) fn device_due(&mut self, cx: &mut Cx<'_>, conn: Key) {
         let now = cx.now();
-        if !self.listens(conn) || cx.backlog_bytes(conn) > 0 {
-            // Its words may wait unread in the kernel: silence is not its fault. The engine bounds how long it may not read.
+        if !self.listens(conn) || cx.backlog_bytes(conn) > 0 || cx.has_unread(conn) {
+            // Its words may wait unread, in the kernel or here because neighbours are slow to take mail: silence is not its
+            // fault. The engine bounds how long it may not read.
             return;
         }
         let Some(peer) = self.peers.mqtt_mut(conn) else { return };
