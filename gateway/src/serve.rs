@@ -118,6 +118,7 @@ pub fn facts(limits: Limits, doors: Vec<Door>, seeds: Seeds, cores: usize, start
         epoch: seeds.epoch,
         store: cores,
         worker: cores + 1,
+        resident_bytes: crate::metrics::resident_bytes,
         limits,
     }
 }

@@ -54,6 +54,8 @@ pub struct Facts {
     pub store: usize,
     /// The post address of the worker.
     pub worker: usize,
+    /// Asks how much memory the process has; the simulator has an answer of its own, so that its runs are equal.
+    pub resident_bytes: fn() -> Option<u64>,
 }
 
 /// What a listener speaks.

@@ -94,7 +94,7 @@ impl Shard {
         if *missing > 0 {
             return;
         }
-        let text = render(sum);
+        let text = render(sum, (self.facts.resident_bytes)().unwrap_or(0));
         self.tickets.remove(key);
         self.respond(cx, conn, 200, crate::metrics::CONTENT_TYPE, &[], &|body| {
             body.extend_from_slice(text.as_bytes())

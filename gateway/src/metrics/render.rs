@@ -10,15 +10,15 @@ use super::histogram::Histogram;
 use super::table::{
     COMMAND_SECONDS, HISTOGRAMS, HistogramRow, Kind, LOOP_LAG_SECONDS, ROWS, Row, STORE_COMMIT_SECONDS,
 };
-use super::{Counters, MemoryKind, resident_bytes};
+use super::{Counters, MemoryKind};
 
 /// The media type of [`render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-/// Counters as Prometheus text. The process's own memory is looked up now.
-pub fn render(sum: &Counters) -> String {
+/// Counters as Prometheus text, with the memory of the process.
+pub fn render(sum: &Counters, resident_bytes: u64) -> String {
     let mut sum = sum.clone();
-    sum.set_memory(MemoryKind::Resident, resident_bytes().unwrap_or(0));
+    sum.set_memory(MemoryKind::Resident, resident_bytes);
     let mut families: Vec<MetricFamily> =
         ROWS.iter().enumerate().map(|(index, row)| family(row, sum.series(index))).collect();
     families.push(histogram(&COMMAND_SECONDS, &sum.command_seconds));
