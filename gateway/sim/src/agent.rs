@@ -38,6 +38,8 @@ pub struct AgentLine {
     /// When the last word was out, or the last answer in.
     pub quiet_since_ms: u64,
     slow: bool,
+    /// The agent has ended its direction; the gateway answers all the same.
+    half_closed: bool,
 }
 
 /// A request under way.
@@ -101,6 +103,13 @@ impl Agent {
     /// The places of its live readers.
     pub fn readers(&self) -> impl Iterator<Item = &Reading> {
         self.lines.iter().filter_map(|line| line.stream.as_ref()).map(|stream| &stream.reading)
+    }
+
+    /// Nothing is under way: a reader who began with *now* has begun, and misses nothing from here on.
+    pub fn read_from_here(&mut self, ledger: &Ledger) {
+        for stream in self.lines.iter_mut().filter_map(|line| line.stream.as_mut()) {
+            stream.reading.begun_by = ledger.journals[self.tenant].last();
+        }
     }
 
     fn breathe(&self, scene: &mut Scene<'_>, line: &mut AgentLine) {
@@ -225,6 +234,7 @@ impl Agent {
             excuse: None,
             quiet_since_ms: scene.ledger.now_ms,
             slow: false,
+            half_closed: false,
         });
         self.lines.len() - 1
     }
@@ -238,8 +248,12 @@ impl Agent {
                 scene.ledger.saw(Seen::StreamResumed);
                 reading
             }
-            (None, 0) if !scene.calm => Reading { tenant, next: None, not_before, cursor: None },
-            (None, _) => Reading { tenant, next: Some(1), not_before: 0, cursor: Some("0".into()) },
+            (None, 0) if !scene.calm => {
+                Reading { tenant, next: None, not_before, begun_by: not_before, cursor: None }
+            }
+            (None, _) => {
+                Reading { tenant, next: Some(1), not_before: 0, begun_by: 0, cursor: Some("0".into()) }
+            }
         };
         let slow = self.manners.has(Manner::ReadsSlowly) && !scene.calm;
         self.ask(scene, Request::Events(reading));
@@ -272,6 +286,7 @@ impl Agent {
         if let Some(line) = self.lines.iter_mut().find(waits) {
             scene.ledger.saw(Seen::AgentHalfClosed);
             line.line.client().half_close();
+            line.half_closed = true;
         }
     }
 
@@ -315,7 +330,7 @@ impl Agent {
         let late =
             (line.waiting.is_empty() || !line.line.is_silent()) && now_ms - line.quiet_since_ms > IDLE_MS;
         let crowded = scene.ledger.limits.unidentified_per_core < 64;
-        let injected = client.client_end() != ClientEnd::Open && !self.manners.has(Manner::HalfCloses);
+        let injected = client.client_end() != ClientEnd::Open && !line.half_closed;
         let may =
             line.excuse.is_some() || client.was_cut() || scene.ledger.stopping || late || crowded || injected;
         let ours = client.client_end() != ClientEnd::Open && line.waiting.is_empty();

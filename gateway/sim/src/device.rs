@@ -201,6 +201,23 @@ impl Device {
         }
     }
 
+    /// What it still waits for, for a report.
+    pub fn wants(&self, ledger: &Ledger) -> String {
+        let link = self.link.as_ref().map_or(String::from("no link"), |link| link.wants(ledger));
+        format!(
+            "{}: {:?}, {} ghosts, {} unacknowledged, {link}",
+            self.peer(),
+            self.wish,
+            self.ghosts.len(),
+            self.outbox.len()
+        )
+    }
+
+    /// Forgets its connection without closing it.
+    pub fn abandon(&mut self) {
+        self.ghosts.extend(self.link.take());
+    }
+
     /// Breaks off, in one of the ways in which devices do.
     pub fn leave(&mut self, scene: &mut Scene<'_>) {
         self.wish = Wish::Away;
@@ -329,8 +346,5 @@ impl Device {
         link.prove_all(scene.ledger);
         let rest_ms = if scene.dice.chance(500) { 5 } else { 300 };
         self.rest_until_ms = scene.ledger.now_ms + scene.dice.below(rest_ms);
-        if self.style != Style::Python {
-            self.outbox.clear();
-        }
     }
 }

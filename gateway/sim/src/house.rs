@@ -49,7 +49,9 @@ impl House {
         let doors =
             vec![Door { protocol: Protocol::Mqtt, serves }, Door { protocol: Protocol::Http, serves }];
         let seeds = Seeds { home: (dice.roll(), dice.roll()), epoch: dice.roll() as u32 };
-        let facts = Arc::new(facts(swarm.limits.clone(), doors, seeds, swarm.cores, kernel.now()));
+        let mut facts = facts(swarm.limits.clone(), doors, seeds, swarm.cores, kernel.now());
+        facts.resident_bytes = || Some(1 << 20);
+        let facts = Arc::new(facts);
         let core =
             |core| wiring.core(core, swarm.engine, kernel.net(core), Shard::new(facts.clone(), keys.clone()));
         let cores: Vec<_> = (0..swarm.cores).map(core).collect();

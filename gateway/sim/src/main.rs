@@ -27,7 +27,9 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     if let Some(seed) = wanted.trace {
-        return report(sim::run(seed, wanted.steps, true).failure, &wanted);
+        let outcome = sim::run(seed, wanted.steps, true);
+        println!("hash {:016x}", outcome.hash);
+        return report(outcome.failure, &wanted);
     }
     let (failure, seen) = run_all(&wanted);
     for &what in Seen::ALL {

@@ -56,7 +56,10 @@ impl Device {
                 self.heard_suback(scene, link, suback.id.value(), granted);
             }
             Packet::PingResp => match link.pings.pop_front() {
-                Some(place) => link.answered(place),
+                Some(place) => {
+                    link.answered(place);
+                    self.descriptions_read(scene, link, place);
+                }
                 None => scene.ledger.fail(Oracle::Wire, self.peer_on(link), "PINGRESP without a PINGREQ"),
             },
             Packet::Publish(publish) => self.heard_publish(scene, link, &publish),
@@ -120,8 +123,19 @@ impl Device {
         }
     }
 
+    /// At QoS 0 nothing acknowledges a description; but the gateway reads on only when it has judged it, so the answer to a
+    /// later PINGREQ proves as much.
+    fn descriptions_read(&self, scene: &mut Scene<'_>, link: &mut Link, place: u64) {
+        while self.style == Style::Pico
+            && let Some(&(said, what)) = link.describing.front()
+            && said < place
+        {
+            self.description_accepted(scene, link, what);
+        }
+    }
+
     /// A description was acknowledged: from now on it is certain what the device can do.
-    fn description_accepted(&mut self, scene: &mut Scene<'_>, link: &mut Link, what: Describes) {
+    fn description_accepted(&self, scene: &mut Scene<'_>, link: &mut Link, what: Describes) {
         link.describing.pop_front();
         if what.is_manifest() {
             link.described = Some(what);
@@ -175,14 +189,6 @@ impl Device {
         match suffix {
             "command" => self.heard_command(scene, link, publish),
             "trigger_ack" => self.heard_trigger_ack(scene, link, publish.payload),
-            "connected" if self.style == Style::Pico => {
-                if let Some(&what) = link.describing.iter().find(|what| what.is_manifest()) {
-                    while link.describing.front().is_some_and(|what| !what.is_manifest()) {
-                        link.describing.pop_front();
-                    }
-                    self.description_accepted(scene, link, what);
-                }
-            }
             _ => {}
         }
     }

@@ -100,8 +100,8 @@ pub struct Link {
     pub owed: VecDeque<Owed>,
     /// Commands received at QoS 1 and not acknowledged yet.
     pub in_flight: Vec<u16>,
-    /// Descriptions whose acceptance is open, oldest first.
-    pub describing: VecDeque<Describes>,
+    /// Descriptions whose acceptance is open, oldest first, and the how manieth thing each was that was said.
+    pub describing: VecDeque<(u64, Describes)>,
     /// The last accepted description.
     pub described: Option<Describes>,
     /// Things said so far.
@@ -178,6 +178,23 @@ impl Link {
         let quiet =
             self.line.is_silent() && !self.waits() && self.todo.is_empty() && self.describing.is_empty();
         self.stage == Stage::Live && able && quiet
+    }
+
+    /// What it still waits for, for a report.
+    pub fn wants(&self, ledger: &Ledger) -> String {
+        let facts = &ledger.links[self.id];
+        format!(
+            "{:?}, described {:?}, listens {:?}, says {}, owed {}, subscribes {}, todo {}, describing {}, held {}",
+            self.stage,
+            facts.described,
+            facts.listens,
+            !self.line.is_silent(),
+            self.owed.len(),
+            self.subscribes.len(),
+            self.todo.len(),
+            self.describing.len(),
+            self.held.len()
+        )
     }
 
     /// Notes which triggers were certainly read, now that the connection has ended.

@@ -25,6 +25,10 @@ pub(super) const OUTBOX_MAX: usize = 12;
 impl Device {
     pub(super) fn connect(&mut self, scene: &mut Scene<'_>) {
         self.attempts += 1;
+        if self.style != Style::Python {
+            // The small clients forget with the connection what was not acknowledged on it.
+            self.outbox.clear();
+        }
         let first_tries = !scene.calm && self.attempts % 3 == 1;
         let silent = first_tries && self.quirks.has(Quirk::NeverGreets);
         let lies =
@@ -185,13 +189,12 @@ impl Device {
         if wrong_key {
             scene.ledger.saw(Seen::WrongSecondKey);
             scene.ledger.excuse(link.id, Excuse::Unknown);
-        } else {
-            link.describing.push_back(what);
         }
         let said = if wrong_key { Said::Noise } else { Said::Description(what) };
         self.publish(scene, link, "status", payload.into_bytes(), said, false);
-        if wrong_key {
-            self.outbox.pop();
+        match wrong_key {
+            true => drop(self.outbox.pop()),
+            false => link.describing.push_back((link.said - 1, what)),
         }
     }
 
@@ -354,6 +357,9 @@ impl Device {
         let able = link.described.is_some_and(Describes::has_echo) || !link.describing.is_empty();
         if !able && link.todo.is_empty() && !link.waits() {
             self.describe(scene, link, Describes::Both, false);
+        }
+        if self.style == Style::Pico && !link.describing.is_empty() && link.pings.is_empty() {
+            self.ping(scene, link);
         }
         if self.wish != Wish::Mute {
             while !link.held.is_empty() {

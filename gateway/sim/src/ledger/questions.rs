@@ -43,6 +43,8 @@ pub struct Question {
     pub replies: Vec<Reply>,
     /// The status and the outcome that the agent was told.
     pub ended: Option<(u16, String)>,
+    /// When the agent was told, in steps.
+    pub ended_step: Option<u64>,
 }
 
 /// A device was given the command.
@@ -52,6 +54,8 @@ pub struct Delivery {
     pub link: usize,
     /// The id it came with.
     pub id: String,
+    /// It came as a repeat.
+    pub dup: bool,
 }
 
 /// A device replied.
@@ -109,6 +113,7 @@ impl Ledger {
             deliveries: Vec::new(),
             replies: Vec::new(),
             ended: None,
+            ended_step: None,
         });
         n
     }
@@ -141,9 +146,18 @@ impl Ledger {
         self.questions[n].said_ms + self.questions[n].timeout_ms + self.limits.command_grace_ms
     }
 
-    /// Commands of a tenant, or of one device, that nobody was told the end of.
-    pub fn unanswered(&self, of: impl Fn(&Question) -> bool) -> usize {
-        self.questions.iter().filter(|question| question.ended.is_none() && of(question)).count()
+    /// The most commands of a tenant, or of one device, beside question `n`, that were under way at one moment between the
+    /// moment when `n` was said and now: a refusal is decided at some moment between the two.
+    pub fn most_beside(&self, n: usize, of: impl Fn(&Question) -> bool) -> usize {
+        let since = self.questions[n].said_step;
+        let others: Vec<(u64, u64)> = (self.questions.iter().enumerate())
+            .filter(|&(other, question)| other != n && of(question))
+            .map(|(_, question)| (question.said_step, question.ended_step.unwrap_or(u64::MAX)))
+            .filter(|&(_, ended)| ended >= since)
+            .collect();
+        let moments = others.iter().map(|&(said, _)| said.max(since));
+        let under_way = |at: u64| others.iter().filter(|&&(said, ended)| said <= at && at <= ended).count();
+        moments.map(under_way).max().unwrap_or(0)
     }
 
     /// The path of a question's request.

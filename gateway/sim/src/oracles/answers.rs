@@ -33,6 +33,7 @@ impl Ledger {
             return self.fail(Oracle::OneAnswer, peer, format!("q{n} was answered twice"));
         }
         self.questions[n].ended = Some((answer.status, answer.outcome.to_owned()));
+        self.questions[n].ended_step = Some(self.step);
         self.judge_id(n, answer, peer);
         match (answer.status, answer.code) {
             (200, _) => self.judge_reply(n, true, answer.data, peer),
@@ -115,11 +116,11 @@ impl Ledger {
     fn judge_quota(&mut self, n: usize, peer: &dyn Display) {
         self.saw(Seen::TooManyCommands);
         let tenant = self.questions[n].tenant;
-        let others = self.unanswered(|question| question.tenant == tenant);
+        let others = self.most_beside(n, |question| question.tenant == tenant);
         let most = self.limits.commands_in_flight_per_agent as usize;
         self.check(others >= most, Oracle::NothingLeft, peer, || {
             format!(
-                "q{n}: too many commands, but only {others} others have no answer and {most} may be in flight"
+                "q{n}: too many commands, but only {others} others were under way and {most} may be in flight"
             )
         });
     }
@@ -127,10 +128,10 @@ impl Ledger {
     fn judge_busy(&mut self, n: usize, peer: &dyn Display) {
         self.saw(Seen::DeviceBusy);
         let identity = self.questions[n].identity;
-        let others = self.unanswered(|question| question.identity == identity);
+        let others = self.most_beside(n, |question| question.identity == identity);
         let most = self.limits.commands_waiting_per_device as usize;
         self.check(others >= most, Oracle::RightAnswer, peer, || {
-            format!("q{n}: busy, but only {others} others have no answer and {most} may wait")
+            format!("q{n}: busy, but only {others} others were under way and {most} may wait")
         });
     }
 

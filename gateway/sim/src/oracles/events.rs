@@ -18,6 +18,8 @@ pub struct Reading {
     pub next: Option<u64>,
     /// One who began with *now* sees nothing up to here.
     pub not_before: u64,
+    /// One who began with *now* had begun when the journal had come so far.
+    pub begun_by: u64,
     /// The text of the last cursor, to come back with.
     pub cursor: Option<String>,
 }
@@ -70,7 +72,7 @@ impl Ledger {
     /// Whether the reader has read everything there is.
     pub fn has_read_all(&self, reading: &Reading) -> bool {
         let last = self.journals[reading.tenant].last();
-        reading.next.map_or(last <= reading.not_before, |next| next == last + 1)
+        reading.next.map_or(last <= reading.begun_by, |next| next == last + 1)
     }
 }
 

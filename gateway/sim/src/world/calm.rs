@@ -76,6 +76,9 @@ impl World {
             }
         }
         self.until("lists are answered", PROMPT_MS, false, |world| world.is_content());
+        for agent in &mut self.agents {
+            agent.read_from_here(&self.ledger);
+        }
         for device in self.ready_devices() {
             let identity = self.devices[device].identity;
             let n = self.command(identity);
@@ -114,9 +117,7 @@ impl World {
         let Some(&device) = self.ready_devices().last() else { return };
         let Some(n) = self.burden(device) else { return };
         let clean = self.devices[device].link.as_ref().is_some_and(|link| link.clean);
-        if let Some(link) = &mut self.devices[device].link {
-            link.abandoned = true;
-        }
+        self.devices[device].abandon();
         self.devices[device].wish = Wish::Ready;
         self.until("a take-over settles what was open", PROMPT_MS, false, |world| world.is_content());
         self.must_end(n, if clean { 503 } else { 200 }, "a device connected again without closing");
@@ -306,10 +307,11 @@ impl World {
     }
 
     fn discontent(&self) -> String {
-        let devices = self.devices.iter().filter(|device| !device.is_content(&self.ledger)).map(Device::peer);
+        let unsettled = self.devices.iter().filter(|device| !device.is_content(&self.ledger));
+        let devices = unsettled.map(|device| device.wants(&self.ledger));
         let agents = self.agents.iter().filter(|agent| !agent.is_content()).map(Agent::peer);
         let all: Vec<String> = devices.chain(agents).collect();
-        if all.is_empty() { "the house".into() } else { all.join(", ") }
+        if all.is_empty() { "the house".into() } else { all.join("; ") }
     }
 
     fn with_device(&mut self, device: usize, act: impl FnOnce(&mut Device, &mut Scene<'_>)) {
