@@ -91,6 +91,7 @@ seen! {
     Pipelined "requests one behind the other"
     Chunked "a chunked body"
     Bulky "a payload larger than a read"
+    BodyTooSlow "a body came too slowly"
     AgentVanished "an agent left before its answer"
     AgentHalfClosed "an agent half-closed after its request"
     ForeignAgent "an agent asked for another's devices"

@@ -102,7 +102,6 @@ impl World {
 
     /// One step of the storm: somebody moves.
     fn step(&mut self) {
-        self.ledger.step += 1;
         let pace = &self.swarm.pace;
         let cores: u64 = pace.cores.iter().sum();
         let all = [cores, pace.writer, pace.worker, pace.peers, pace.clock];
@@ -131,6 +130,7 @@ impl World {
     }
 
     fn turn_core(&mut self, core: usize) {
+        self.ledger.step += 1;
         self.house.turn_core(core);
         self.ledger.watch_links();
         self.turns += 1;
@@ -142,6 +142,7 @@ impl World {
 
     /// The writer's turn, and a look at what it has kept.
     fn turn_writer(&mut self) {
+        self.ledger.step += 1;
         self.house.turn_writer(&self.kernel);
         for (tenant, name) in TENANTS.iter().enumerate().take(self.swarm.tenants) {
             let last = self.ledger.journals[tenant].last();
@@ -163,6 +164,8 @@ impl World {
     }
 
     fn step_peer(&mut self, peer: usize) {
+        // Every move has a number of its own: the oracles order what was seen by it.
+        self.ledger.step += 1;
         let Self { devices, agents, kernel, ledger, dice, swarm, calm, .. } = self;
         let mut scene = Scene { kernel, ledger, dice, swarm, calm: *calm };
         match devices.get_mut(peer) {

@@ -101,6 +101,9 @@ impl Agent {
         let head =
             format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {key}\r\n{fields}");
         scene.ledger.say(|| format!("{} asks {method} {path} {body:?}", self.peer()));
+        if let (Request::Command { question, .. }, true) = (request, self.manners.has(Manner::Dribbles)) {
+            scene.ledger.dribble(*question);
+        }
         let chunks = self.manners.has(Manner::Chunks) && body.is_some();
         if chunks {
             scene.ledger.saw(Seen::Chunked);

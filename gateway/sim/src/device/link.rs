@@ -177,7 +177,8 @@ impl Link {
         let able = facts.described.is_some_and(|(_, what)| what.has_echo()) && facts.listens.is_some();
         let quiet =
             self.line.is_silent() && !self.waits() && self.todo.is_empty() && self.describing.is_empty();
-        self.stage == Stage::Live && able && quiet
+        // One that has ended its direction is about to be let go.
+        self.stage == Stage::Live && able && quiet && self.line.is_intact()
     }
 
     /// What it still waits for, for a report.

@@ -43,6 +43,8 @@ pub struct Question {
     pub replies: Vec<Reply>,
     /// The status and the outcome that the agent was told.
     pub ended: Option<(u16, String)>,
+    /// Its request is said in small pieces: it may be found too slow.
+    pub dribbled: bool,
     /// When the agent was told, in steps.
     pub ended_step: Option<u64>,
 }
@@ -112,6 +114,7 @@ impl Ledger {
             said_step: self.step,
             deliveries: Vec::new(),
             replies: Vec::new(),
+            dribbled: false,
             ended: None,
             ended_step: None,
         });
@@ -158,6 +161,11 @@ impl Ledger {
         let moments = others.iter().map(|&(said, _)| said.max(since));
         let under_way = |at: u64| others.iter().filter(|&&(said, ended)| said <= at && at <= ended).count();
         moments.map(under_way).max().unwrap_or(0)
+    }
+
+    /// A question whose request is said in small pieces.
+    pub fn dribble(&mut self, n: usize) {
+        self.questions[n].dribbled = true;
     }
 
     /// The path of a question's request.

@@ -41,6 +41,11 @@ impl Ledger {
             (404, "device-unknown") => self.judge_unknown_device(n, peer),
             (404, "command-unknown") => self.judge_unknown_command(n, peer),
             (422, "invalid-arguments") => self.judge_arguments(n, peer),
+            (408, "body-too-slow" | "body-timeout") => {
+                self.saw(Seen::BodyTooSlow);
+                let slow = self.questions[n].dribbled;
+                self.check(slow, Oracle::Blame, peer, || format!("q{n} was said at once"));
+            }
             (429, "too-many-commands") => self.judge_quota(n, peer),
             (503, "device-busy") => self.judge_busy(n, peer),
             (503, "device-offline") => self.judge_offline(n, answer.outcome, peer),

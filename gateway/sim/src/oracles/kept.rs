@@ -58,7 +58,8 @@ impl Ledger {
         self.check(!again || may, Oracle::Kept, peer, || {
             format!("trigger {n}, tried {tried:?}, is in the journal twice, though every repeat could be recognised")
         });
-        self.check(again || !late, Oracle::Kept, peer, || {
+        // A repeat that cannot be known as one is judged by itself: it may be refused while the first is on its way.
+        self.check(again || may || !late, Oracle::Kept, peer, || {
             format!("trigger {n} was acknowledged before it was kept")
         });
     }

@@ -295,7 +295,6 @@ impl World {
     }
 
     fn round(&mut self, ms: u64) {
-        self.ledger.step += 1;
         self.everybody_moves();
         self.pass(ms);
     }
