@@ -38,7 +38,7 @@ fn read(text: &str) -> BTreeMap<String, f64> {
 
 #[test]
 fn names_what_the_interface_names() {
-    let series = read(&render(&Counters::new(), 1));
+    let series = read(&render(&Counters::new(), 4096));
     for key in [
         "gateway_connections_total{transport=\"mqtt\",outcome=\"accepted\"}",
         "gateway_commands_total{outcome=\"done\"}",
@@ -99,7 +99,7 @@ fn each_word_is_counted_in_its_own_series() {
     counters.set_devices(DeviceStatus::Registered, 1);
     counters.set_commands_pending(1);
     counters.set_triggers_unacknowledged(1);
-    let text = render(&counters, 1);
+    let text = render(&counters, 4096);
     let counted: BTreeSet<String> =
         read(&text).into_iter().filter(|(_, value)| *value == 1.0).map(|(key, _)| key).collect();
     let expected = [
@@ -139,7 +139,7 @@ fn cores_add_up_and_peaks_do_not() {
     let mut store = crate::store::Counters { kept: 5, bytes: 1000, ..crate::store::Counters::default() };
     store.commit_seconds.record(Duration::from_micros(300));
     sum.add_store(&store);
-    let series = read(&render(&sum, 1));
+    let series = read(&render(&sum, 4096));
     for (key, value) in [
         ("gateway_commands_total{outcome=\"done\"}", 2.0),
         ("gateway_command_seconds_bucket{le=\"0.01\"}", 0.0),

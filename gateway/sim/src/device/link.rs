@@ -4,7 +4,7 @@
 //! one was read.
 
 use super::Said;
-use crate::ledger::{Describes, Ledger, Sent};
+use crate::ledger::{Describes, Excuse, Ledger, Sent};
 use crate::line::Line;
 use std::collections::VecDeque;
 
@@ -177,8 +177,9 @@ impl Link {
         let able = facts.described.is_some_and(|(_, what)| what.has_echo()) && facts.listens.is_some();
         let quiet =
             self.line.is_silent() && !self.waits() && self.todo.is_empty() && self.describing.is_empty();
-        // One that has ended its direction is about to be let go.
-        self.stage == Stage::Live && able && quiet && self.line.is_intact()
+        // One that has ended its direction, or said what ends a connection, is about to be let go.
+        let over = matches!(facts.excuse, Some(Excuse::Goodbye | Excuse::Misspoke | Excuse::Unknown));
+        self.stage == Stage::Live && able && quiet && !over && self.line.is_intact()
     }
 
     /// What it still waits for, for a report.
