@@ -177,7 +177,7 @@ limits! {
         manifest_commands_max: u32 = 128, 1..=10_000, "commands";
         /// Largest schema of a command, as sent; a command with a larger one is refused and reported.
         schema_bytes_max: usize = 4096, 64..=1_048_576, "bytes";
-        /// Time for one manifest's schemas, all together, off the cores' loops; commands whose schema comes after it are
+        /// The processor's time for one manifest's schemas, all together, off the cores' loops; commands whose schema comes after it are
         /// refused and reported.
         manifest_compile_ms: u64 = 50, 1..=60_000, "ms";
         /// Longest description of a command; a longer one is cut.

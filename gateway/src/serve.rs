@@ -89,7 +89,7 @@ fn build(config: &Config, keys: &Arc<Keys>) -> std::io::Result<Running<Shard>> {
     let seeds = Seeds { home: (dice()?, dice()?), epoch: dice()? as u32 };
     let doors = config.listen.iter().map(|listen| Door { protocol: listen.protocol, serves: listen.serves });
     let facts = Arc::new(facts(limits.clone(), doors.collect(), seeds, cores, now()));
-    let (writer, worker) = (writer(limits), Worker::with_clock(manifest_limits(limits), now));
+    let (writer, worker) = (writer(limits), Worker::timed(manifest_limits(limits)));
     let clerks = vec![
         clerk("store", move |clerk| run_writer(clerk, writer)),
         clerk("worker", move |clerk| run_worker(clerk, &worker)),
