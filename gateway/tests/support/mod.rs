@@ -11,6 +11,7 @@ pub mod lua;
 pub mod python;
 pub mod raw;
 pub mod scene;
+pub mod web_socket;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
