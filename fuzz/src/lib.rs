@@ -12,3 +12,5 @@ pub mod mqtt_decode;
 pub mod mqtt_session;
 pub mod seeds;
 pub mod socketio_decode;
+pub mod ws_header;
+pub mod ws_session;

@@ -11,6 +11,7 @@ pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let mqtt = read("mqtt", mqtt_notation);
     let http = read("http", http);
     let json = read("json", json);
+    let ws = read("ws", mqtt_notation);
     let (engineio, socketio) = (read("engineio", mqtt_notation), read("socketio", mqtt_notation));
     vec![
         ("mqtt_decode", mqtt.clone()),
@@ -21,7 +22,17 @@ pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("json_members", json),
         ("engineio_decode", engineio),
         ("socketio_decode", socketio),
+        ("ws_header", ws.clone()),
+        ("ws_session", conversations(&ws)),
     ]
+}
+
+/// Frames as a conversation: two bytes in front say how it is cut. Each alone, and all that are masked one after the other.
+fn conversations(frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let with_cut = |frames: &[u8]| [&[5, 7], frames].concat();
+    let masked = frames.iter().filter(|frame| frame.get(1).is_some_and(|second| second & 0x80 != 0));
+    let together: Vec<u8> = masked.take(8).flatten().copied().collect();
+    frames.iter().map(|frame| with_cut(frame)).chain([with_cut(&together)]).collect()
 }
 
 fn read(format: &str, seeds: fn(&str) -> Vec<Vec<u8>>) -> Vec<Vec<u8>> {

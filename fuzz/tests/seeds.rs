@@ -15,6 +15,8 @@ fn check_of(target: &str) -> fn(&[u8]) {
         "json_members" => fuzz::json_members::check,
         "engineio_decode" => fuzz::engineio_decode::check,
         "socketio_decode" => fuzz::socketio_decode::check,
+        "ws_header" => fuzz::ws_header::check,
+        "ws_session" => fuzz::ws_session::check,
         other => panic!("{other} has no check"),
     }
 }
