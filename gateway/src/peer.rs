@@ -3,7 +3,7 @@
 //! Owns the table from connection to conversation. Never a socket, never a byte.
 
 use crate::agent::http::{HttpPeer, Waits};
-use crate::device::conversation::MqttPeer;
+use crate::device::conversation::{MqttPeer, Standing};
 use crate::metrics::Transport;
 use engine::Key;
 
@@ -57,6 +57,11 @@ impl Peers {
             Peer::Mqtt(peer) => Some(peer),
             Peer::Http(_) => None,
         }
+    }
+
+    /// Whether the connection is a device's that waits for its seat.
+    pub fn is_held(&mut self, conn: Key) -> bool {
+        self.mqtt_mut(conn).is_some_and(|peer| matches!(peer.standing, Standing::Held(_)))
     }
 
     /// The HTTP peer of a connection.

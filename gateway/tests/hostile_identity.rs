@@ -361,6 +361,16 @@ fn b10_two_devices_of_one_identity_are_slowed_down() {
     assert!(since.elapsed() >= Duration::from_millis(790), "held longer: {:?}", since.elapsed());
     newcomer.must_be_closed("the one before", &[]);
     last.must_stay_open("the newest wins", QUIET);
+    // The one that is seated goes while another is held back: that one sits down at once.
+    let since = Instant::now();
+    let mut heir = Raw::sending(scene.gateway.mqtt, &Hello::new("alpha", "twin", &scene.key).packet());
+    wait_for("it is held back", SOON, || {
+        (scene.metric("gateway_connections_held_total") == 3.0).then_some(())
+    });
+    drop(last);
+    assert_eq!(heir.take(4), ACCEPTED);
+    assert!(since.elapsed() < Duration::from_millis(1150), "the fight is over: {:?}", since.elapsed());
+    assert_eq!(scene.alpha.status("twin"), "online");
     let mut kinds: Vec<Value> = Vec::new();
     while let Some(event) = events.next(Duration::from_millis(300)) {
         if event.data["deviceName"] == "twin" {
@@ -368,9 +378,9 @@ fn b10_two_devices_of_one_identity_are_slowed_down() {
         }
     }
     assert!(!kinds.contains(&json!("device_disconnected")), "never shown offline: {kinds:?}");
-    assert_eq!(scene.metric("gateway_connections_held_total"), 2.0);
+    assert_eq!(scene.metric("gateway_connections_held_total"), 3.0);
     let log = scene.gateway.log();
     assert!(log.contains("two connections fight for one device"), "{log}");
-    drop(last);
+    drop(heir);
     wait_for("it is gone", AT_ONCE * 5, || (scene.alpha.status("twin") == "offline").then_some(()));
 }

@@ -290,6 +290,8 @@ fn draw_engine(dice: &mut Dice) -> engine::Limits {
 
 fn draw_limits(dice: &mut Dice, patient: bool) -> Limits {
     let mut limits = Limits {
+        // A fight for a device is slowed down, and still over while the oracles of promptness look on.
+        takeover_hold_ms: 20,
         triggers_per_second_per_agent: if dice.chance(250) { 10 } else { 1_000_000 },
         timeout_ms_min: 50,
         command_grace_ms: *pick(dice, &[0, 50, 500]).expect("a list"),

@@ -5,9 +5,10 @@
 //! newcomer's CONNACK is held back, longer each time, and the agent is told. Whoever is held back has been checked
 //! already; it is not read meanwhile, and the one that is seated goes on until it is replaced.
 
-use super::conversation::Standing;
+use super::conversation::{MqttPeer, Standing};
 use crate::auth::Grant;
 use crate::mail::Mail;
+use crate::peer::Peer;
 use crate::shard::{Alarmed, Cx, Shard};
 use crate::store::mail::ToStore;
 use crate::store::record::EventKind;
@@ -49,6 +50,8 @@ pub struct Conflicts {
 struct Rivals {
     taken_over_at: VecDeque<Instant>,
     told_at: Option<Instant>,
+    /// Connections that are held back, the newest last.
+    held: Vec<Key>,
 }
 
 impl Conflicts {
@@ -109,9 +112,12 @@ impl Shard {
         let taken = self.devices.get(device).is_some_and(|row| row.seat.is_some());
         let first_hold = Duration::from_millis(first_hold);
         let hold = taken.then(|| self.conflicts.hold(device, cx.now(), most, first_hold)).flatten();
-        let (Some(hold), Some(peer)) = (hold, self.peers.mqtt_mut(conn)) else {
-            return self.seat_now(cx, conn, device, grant, clean_session);
-        };
+        let Some(hold) = hold else { return self.seat_now(cx, conn, device, grant, clean_session) };
+        if let Some(rivals) = self.conflicts.devices.get_mut(&device) {
+            rivals.held.retain(|&held| self.peers.is_held(held));
+            rivals.held.push(conn);
+        }
+        let Some(peer) = self.peers.mqtt_mut(conn) else { return };
         peer.standing = Standing::Held(Box::new(Held { device, grant, clean_session }));
         cx.arm(cx.now() + hold, Alarmed::Held(conn));
         self.counters.connection_held();
@@ -135,6 +141,37 @@ impl Shard {
         self.seat_now(cx, conn, held.device, held.grant, held.clean_session);
         cx.resume(conn);
         self.set_deadline(cx, conn);
+    }
+
+    /// The newest connection that is held back for a device, and may sit down.
+    fn next_held(&mut self, device: Key) -> Option<Key> {
+        let rivals = self.conflicts.devices.get_mut(&device)?;
+        while let Some(conn) = rivals.held.pop() {
+            if let Some(Standing::Held(held)) = self.peers.mqtt_mut(conn).map(|peer| &peer.standing)
+                && held.device == device
+                && self.keys.is_live(&held.grant)
+            {
+                return Some(conn);
+            }
+        }
+        None
+    }
+
+    /// The seated connection is gone. If another is held back for its seat the fight is over: that one takes the device
+    /// over, which is never shown offline. Gives the peer back when there is none.
+    pub(super) fn relieve(
+        &mut self,
+        cx: &mut Cx<'_>,
+        device: Key,
+        conn: Key,
+        peer: MqttPeer,
+    ) -> Option<MqttPeer> {
+        let next = if cx.draining() { None } else { self.next_held(device) };
+        let Some(next) = next else { return Some(peer) };
+        // Its session is taken over like that of any other connection that is replaced.
+        self.peers.insert(conn, Peer::Mqtt(Box::new(peer)));
+        self.held_enough(cx, next);
+        None
     }
 
     /// Tells the agent, once a minute, that two connections fight for one of its devices.

@@ -96,10 +96,11 @@ impl Shard {
     /// A connection ended. Only the seated one makes its device go.
     pub(crate) fn device_left(&mut self, cx: &mut Cx<'_>, conn: Key, peer: MqttPeer, close: Close) {
         let Some(device) = peer.seated() else { return };
-        let Some(row) = self.devices.get_mut(device) else { return };
-        if !row.is_seated(conn) {
+        if self.devices.get(device).is_none_or(|row| !row.is_seated(conn)) {
             return;
         }
+        let Some(peer) = self.relieve(cx, device, conn, peer) else { return };
+        let Some(row) = self.devices.get_mut(device) else { return };
         let reason = peer.verdict.unwrap_or(match close {
             Close::Finished | Close::Reset | Close::CarryOverflow | Close::Asked | Close::Tls => {
                 Reason::ConnectionLost
