@@ -135,6 +135,14 @@ limits! {
         /// Topic filters in one SUBSCRIBE or UNSUBSCRIBE; more close the connection.
         mqtt_filters_per_subscribe_max: u16 = 16, 6..=1024, "filters";
     }
+    "Socket.IO" {
+        /// From a pong until the next ping of a Socket.IO device.
+        socketio_ping_interval_ms: u64 = 25_000, 200..=600_000, "ms";
+        /// How long the pong of a Socket.IO device may take; then the device is offline.
+        socketio_ping_timeout_ms: u64 = 20_000, 200..=600_000, "ms";
+        /// Largest message of a Socket.IO device before its CONNECT, which carries the manifest, is accepted.
+        socketio_connect_bytes_max: usize = 786_432, 16_384..=1_114_112, "bytes";
+    }
     "HTTP" {
         /// Largest request head; a larger one is answered 431 and the connection closed.
         http_head_bytes_max: usize = 16_384, 1024..=1_048_576, "bytes";

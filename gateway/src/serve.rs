@@ -11,6 +11,7 @@ use crate::auth::{Keys, Watch};
 use crate::config::{Config, Protocol};
 use crate::device::manifest::ManifestLimits;
 use crate::device::name::HomeHash;
+use crate::device::translator::NAMESPACE;
 use crate::limits::Limits;
 use crate::mail::Mail;
 use crate::notify;
@@ -112,6 +113,13 @@ pub fn facts(limits: Limits, doors: Vec<Door>, seeds: Seeds, cores: usize, start
         mqtt: Arc::new(mqtt_limits(&limits)),
         http: Arc::new(http_limits(&limits)),
         ws: Arc::new(ws_limits(&limits)),
+        engineio: Arc::new(engineio_limits(&limits)),
+        socketio: Arc::new(transports::socketio::Limits::of(&[NAMESPACE])),
+        socketio_ws: Arc::new(transports::ws::Limits {
+            message_bytes_max: limits.packet_bytes_max(),
+            unadmitted_bytes_max: limits.socketio_connect_bytes_max,
+            ..transports::ws::Limits::default()
+        }),
         doors,
         home: HomeHash::new(seeds.home),
         started_at,
@@ -149,6 +157,16 @@ fn ws_limits(limits: &Limits) -> transports::ws::Limits {
         message_bytes_max: limits.packet_bytes_max() + MQTT_HEADER_BYTES_MAX,
         unadmitted_bytes_max: limits.connect_bytes_max + MQTT_HEADER_BYTES_MAX,
         ..transports::ws::Limits::default()
+    }
+}
+
+fn engineio_limits(limits: &Limits) -> transports::engineio::Limits {
+    transports::engineio::Limits {
+        ping_interval: Duration::from_millis(limits.socketio_ping_interval_ms),
+        ping_timeout: Duration::from_millis(limits.socketio_ping_timeout_ms),
+        payload_bytes_max: u32::try_from(limits.packet_bytes_max()).unwrap_or(u32::MAX),
+        queue_bytes_max: limits.backlog_bytes_max,
+        ..transports::engineio::Limits::default()
     }
 }
 

@@ -50,6 +50,12 @@ pub struct Facts {
     pub http: Arc<transports::http::Limits>,
     /// The transport's ceilings.
     pub ws: Arc<transports::ws::Limits>,
+    /// The transport's ceilings and times.
+    pub engineio: Arc<transports::engineio::Limits>,
+    /// The transport's ceilings.
+    pub socketio: Arc<transports::socketio::Limits>,
+    /// The ceilings of the frames below Socket.IO.
+    pub socketio_ws: Arc<transports::ws::Limits>,
     /// The post address of the store writer.
     pub store: usize,
     /// The post address of the worker.
@@ -83,6 +89,8 @@ pub enum Alarmed {
     Again(Attempt),
     /// A connection has waited long enough for its seat.
     Held(Key),
+    /// Words of Socket.IO devices wait for a turn of less traffic.
+    Unheard,
     /// Time to let some clients go, while the gateway stops.
     Release,
 }
@@ -93,6 +101,8 @@ pub struct Shard {
     pub(crate) keys: Arc<Keys>,
     pub(crate) peers: Peers,
     pub(crate) unidentified: Unidentified,
+    /// Socket.IO connections whose words wait until the conversation listens.
+    pub(crate) unheard: Vec<Key>,
     pub(crate) devices: Registry,
     pub(crate) conflicts: Conflicts,
     pub(crate) manifests: Interned,
@@ -123,6 +133,7 @@ impl Shard {
             facts,
             keys,
             peers: Peers::default(),
+            unheard: Vec::new(),
             devices: Registry::default(),
             conflicts: Conflicts::default(),
             manifests: Interned::default(),
@@ -185,6 +196,8 @@ impl Service for Shard {
     }
 
     fn received(&mut self, cx: &mut Cx<'_>, conn: Key, bytes: &mut [u8]) -> Verdict<Baggage> {
+        // Before, not behind: a connection that pauses with this verdict cannot be resumed yet.
+        self.hear_the_unheard(cx);
         let verdict = match self.peers.get_mut(conn) {
             Some(Peer::Mqtt(_)) => self.device_speaks(cx, conn, bytes),
             Some(Peer::Http(_)) => self.agent_speaks(cx, conn, bytes),
@@ -197,6 +210,8 @@ impl Service for Shard {
     fn adopted(&mut self, cx: &mut Cx<'_>, conn: Key, _opened: Opened, baggage: Baggage) {
         self.peers.insert(conn, Peer::Mqtt(baggage.peer));
         self.admit(cx, conn);
+        self.unheard.push(conn);
+        self.hear_the_unheard(cx);
         self.set_deadline(cx, conn);
     }
 
@@ -220,6 +235,7 @@ impl Service for Shard {
                 debug_assert!(false, "core {from} wrote to the wrong neighbour")
             }
         }
+        self.hear_the_unheard(cx);
     }
 
     fn due(&mut self, cx: &mut Cx<'_>, conn: Key) {
@@ -237,7 +253,9 @@ impl Service for Shard {
             Alarmed::Again(attempt) => self.again(cx, attempt),
             Alarmed::Held(conn) => self.held_enough(cx, conn),
             Alarmed::Release => self.release_some(cx),
+            Alarmed::Unheard => {}
         }
+        self.hear_the_unheard(cx);
     }
 
     fn drained(&mut self, cx: &mut Cx<'_>, conn: Key) {
@@ -250,6 +268,7 @@ impl Service for Shard {
             Some(Peer::Http(_)) => self.stream_drained(cx, conn),
             None => {}
         }
+        self.hear_the_unheard(cx);
     }
 
     fn closed(&mut self, cx: &mut Cx<'_>, conn: Key, close: Close) {

@@ -1,5 +1,5 @@
-//! The unmodified Lua Python device over every URL it knows, seen from both sides: what the device saw, and what the agent
-//! saw. Each URL lives the same life.
+//! The unmodified Lua Python device over every URL it knows, and a device on stock `socket.io-client` over every transport that
+//! it knows, seen from both sides: what the device saw, and what the agent saw. All of them live the same life.
 
 #![allow(clippy::disallowed_methods, reason = "a black-box test lives in real time, with threads of its own")]
 
@@ -19,6 +19,8 @@ const DEVICES: usize = 10;
 enum Way {
     Mqtt,
     Ws,
+    /// With these transports of `socket.io-client`.
+    SocketIo(&'static str),
 }
 
 impl Way {
@@ -26,6 +28,16 @@ impl Way {
         match self {
             Self::Mqtt => format!("mqtt://{}", gateway.mqtt),
             Self::Ws => format!("ws://{}/mqtt", gateway.http),
+            Self::SocketIo(_) => format!("http://{}", gateway.http),
+        }
+    }
+
+    fn start(self, url: &str, key: &str) -> LuaDevices {
+        match self {
+            Self::Mqtt | Self::Ws => LuaDevices::start(url, "alpha", key),
+            Self::SocketIo(transports) => {
+                LuaDevices::start_socketio("socket.io-client", url, "alpha", key, transports)
+            }
         }
     }
 
@@ -34,6 +46,7 @@ impl Way {
         match self {
             Self::Mqtt => "mqtt",
             Self::Ws => "mqtt_ws",
+            Self::SocketIo(_) => "socketio",
         }
     }
 }
@@ -60,6 +73,17 @@ fn a_lua_device_lives_over_web_socket_on_three_cores() {
     assert!(handed_over > 0, "connections went home to other cores");
 }
 
+#[test]
+fn a_socketio_device_lives_over_web_socket_on_one_core() {
+    whole_life(1, Way::SocketIo("websocket"));
+}
+
+#[test]
+fn a_socketio_device_lives_over_web_socket_on_three_cores() {
+    let handed_over = whole_life(3, Way::SocketIo("websocket"));
+    assert!(handed_over > 0, "connections went home to other cores");
+}
+
 fn whole_life(cores: usize, way: Way) -> u64 {
     let gateway = Gateway::start(cores, "triggers_per_second_per_agent = 100");
     let device_key = gateway.add_key("alpha", "commands,triggers");
@@ -69,7 +93,7 @@ fn whole_life(cores: usize, way: Way) -> u64 {
         (beta.get("/devices").status == 200 && alpha.get("/devices").status == 200).then_some(())
     });
     let url = way.url(&gateway);
-    let mut devices = LuaDevices::start(&url, "alpha", &device_key);
+    let mut devices = way.start(&url, &device_key);
     let names: Vec<String> = (0..DEVICES).map(|n| format!("pico-{n}")).collect();
     for name in &names {
         devices.connect(name);
@@ -81,7 +105,7 @@ fn whole_life(cores: usize, way: Way) -> u64 {
     carries_triggers(&alpha, &mut devices);
     keeps_agents_apart(&alpha, &beta);
     assert!(devices.others("error").is_empty(), "{:?}", devices.others("error"));
-    goes_at_once_and_comes_back(&alpha, devices, &url, &device_key);
+    goes_at_once_and_comes_back(&alpha, devices, way, &url, &device_key);
 
     let handed_over = metric(&alpha.text("/metrics"), "gateway_handed_over_total");
     assert_eq!(gateway.stop(), Some(0));
@@ -191,7 +215,7 @@ fn keeps_agents_apart(alpha: &Agent, beta: &Agent) {
     assert_eq!(alpha.get("/devices").status, 200);
 }
 
-fn goes_at_once_and_comes_back(alpha: &Agent, devices: LuaDevices, url: &str, key: &str) {
+fn goes_at_once_and_comes_back(alpha: &Agent, devices: LuaDevices, way: Way, url: &str, key: &str) {
     let events = alpha.events(None);
     devices.kill();
     wait_for("the tools of the killed devices are gone at once", Duration::from_secs(1), || {
@@ -209,7 +233,7 @@ fn goes_at_once_and_comes_back(alpha: &Agent, devices: LuaDevices, url: &str, ke
     assert_eq!((offline.status, &offline.json["code"]), (503, &json!("device-offline")));
     assert_eq!(offline.json["outcome"], "not_sent");
 
-    let mut devices = LuaDevices::start(url, "alpha", key);
+    let mut devices = way.start(url, key);
     devices.connect("pico-0");
     wait_for("the tools are back", SOON, || {
         alpha.tools().contains(&"device__pico_0__echo".to_owned()).then_some(())

@@ -234,6 +234,7 @@ impl Shard {
             (Endpoint::Metrics, _) => self.metrics(cx, conn),
             (Endpoint::MqttSocket, _) => self.begin_web_socket(cx, conn, request),
             (Endpoint::OpenApi, _) => self.describe_api(cx, conn),
+            (Endpoint::SocketIo, _) => self.socketio_asked(cx, conn, request),
             (Endpoint::Key, _) => self.describe_key(cx, conn, caller),
             (_, Some(agent)) => self.serve_agent(cx, conn, request, admitted, agent),
             (_, None) => debug_assert!(false, "admission names the agent"),
@@ -256,6 +257,7 @@ impl Shard {
             | Endpoint::Metrics
             | Endpoint::OpenApi
             | Endpoint::MqttSocket
+            | Endpoint::SocketIo
             | Endpoint::Key => {
                 debug_assert!(false, "served without an agent")
             }

@@ -112,7 +112,7 @@ impl Shard {
         counters.set_devices(DeviceStatus::Online, by_status[Status::Online as usize]);
         counters.set_devices(DeviceStatus::Late, by_status[Status::Late as usize]);
         counters.set_devices(DeviceStatus::Offline, by_status[Status::Offline as usize]);
-        for transport in [Transport::Mqtt, Transport::MqttWs, Transport::Http] {
+        for transport in [Transport::Mqtt, Transport::MqttWs, Transport::Socketio, Transport::Http] {
             counters.set_connections(transport, self.peers.count(transport) as u64);
         }
         counters.set_devices(DeviceStatus::Disabled, by_status[Status::Disabled as usize]);

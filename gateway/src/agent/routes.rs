@@ -54,6 +54,8 @@ pub enum Endpoint {
     LuaStatus,
     /// `lua-cli`: run a command.
     LuaCommand,
+    /// Socket.IO.
+    SocketIo,
 }
 
 /// Who may use a path.
@@ -101,6 +103,8 @@ pub const ROUTES: &[Route] = &[
     route(Method::Get, "/readyz", Part::Operator, Access::Open, Endpoint::Readyz),
     route(Method::Get, "/metrics", Part::Operator, Access::Operator, Endpoint::Metrics),
     route(Method::Get, "/mqtt", Part::Devices, Access::Open, Endpoint::MqttSocket),
+    route(Method::Get, "/socket.io/", Part::Devices, Access::Open, Endpoint::SocketIo),
+    route(Method::Post, "/socket.io/", Part::Devices, Access::Open, Endpoint::SocketIo),
     route(Method::Get, "/v1/key", Part::Agents, Access::AnyKey, Endpoint::Key),
     route(Method::Get, "/v1/agents/{agent}/devices", Part::Agents, Access::OwnAgent, Endpoint::Devices),
     route(

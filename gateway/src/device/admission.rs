@@ -63,6 +63,7 @@ impl Shard {
         self.counters.auth(outcome);
         self.blame(conn, Reason::AuthFailed);
         if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) {
+            peer.refused(outcome);
             peer.say(out, |session, out| session.refuse(code, out));
             self.counters.connection(peer.transport(), ConnectionOutcome::Refused);
         }

@@ -89,7 +89,7 @@ enum Step {
 }
 
 /// How far the listening came.
-enum Pace {
+pub(super) enum Pace {
     /// Every whole packet was handled.
     Whole,
     /// There may be more, for another turn.
@@ -106,6 +106,9 @@ impl Shard {
     /// Bytes of an MQTT connection.
     pub(crate) fn device_speaks(&mut self, cx: &mut Cx<'_>, conn: Key, bytes: &mut [u8]) -> Verdict<Baggage> {
         let now = cx.now();
+        if self.peers.mqtt_mut(conn).is_some_and(|peer| peer.is_socketio()) {
+            return self.socketio_speaks(cx, conn, bytes);
+        }
         if !self.listens(conn) {
             return Verdict::Pause { consumed: 0 };
         }
@@ -132,7 +135,7 @@ impl Shard {
     }
 
     /// Handles what a device said, as far as may be in one turn.
-    fn hear_device(&mut self, cx: &mut Cx<'_>, conn: Key, input: &mut Input<'_>) -> Pace {
+    pub(super) fn hear_device(&mut self, cx: &mut Cx<'_>, conn: Key, input: &mut Input<'_>) -> Pace {
         let now = cx.now();
         for _ in 0..EVENTS_PER_TURN_MAX {
             if !self.listens(conn) {
@@ -180,7 +183,7 @@ impl Shard {
         usize::from(talk.held) < most && owes < most && (owes == 0 || !talk.has_words())
     }
 
-    fn send_home(&mut self, conn: Key, core: usize, consumed: usize) -> Verdict<Baggage> {
+    pub(super) fn send_home(&mut self, conn: Key, core: usize, consumed: usize) -> Verdict<Baggage> {
         self.farewell_stranger(conn);
         match self.peers.remove(conn) {
             Some(crate::peer::Peer::Mqtt(peer)) => {

@@ -45,7 +45,7 @@ impl Shard {
             None => return,
             Some(Peer::Http(peer)) => peer.next_timeout(),
             Some(Peer::Mqtt(peer)) => {
-                let session = peer.session.next_timeout();
+                let session = peer.next_timeout();
                 let sweep = peer.seated().and_then(|device| self.next_sweep(device));
                 Some(sweep.map_or(session, |sweep| sweep.min(session)))
             }
@@ -69,6 +69,9 @@ impl Shard {
     /// The connection's deadline has come: whose was it?
     pub(crate) fn device_due(&mut self, cx: &mut Cx<'_>, conn: Key) {
         let now = cx.now();
+        if !self.wire_due(cx, conn) {
+            return;
+        }
         if !self.listens(conn) || cx.backlog_bytes(conn) > 0 || cx.has_unread(conn) {
             // Its words may wait unread, in the kernel or here because neighbours are slow to take mail: silence is not its
             // fault. The engine bounds how long it may not read.

@@ -1,4 +1,4 @@
-//! What lies between a connection and its MQTT session: nothing, or WebSocket.
+//! What lies between a connection and its MQTT session: nothing, WebSocket, or Socket.IO.
 //!
 //! Owns how received bytes become the session's and how its packets become the connection's, the close frame as the last word,
 //! and the moment at which an HTTP connection turns into a device's. The conversation above knows none of it. Never decides
@@ -11,8 +11,9 @@
 
 use super::conversation::MqttPeer;
 use super::status::Reason;
+use super::translator::Translator;
 use crate::agent::errors::{ApiError, CONTENT_TYPE, Problem};
-use crate::metrics::{Closed, Transport};
+use crate::metrics::{AuthOutcome, Closed, Transport};
 use crate::peer::Peer;
 use crate::shard::{Baggage, Cx, Facts, Shard};
 use engine::{Key, Verdict};
@@ -32,6 +33,8 @@ pub enum Wire {
     Plain,
     /// Binary frames on either.
     WebSocket(Box<Stream>),
+    /// Socket.IO over a WebSocket.
+    SocketIo(Box<Translator>),
 }
 
 impl Wire {
@@ -47,6 +50,7 @@ impl MqttPeer {
         match self.wire {
             Wire::Plain => Transport::Mqtt,
             Wire::WebSocket(_) => Transport::MqttWs,
+            Wire::SocketIo(_) => Transport::Socketio,
         }
     }
 
@@ -55,13 +59,17 @@ impl MqttPeer {
         match &mut self.wire {
             Wire::Plain => Input::new(received),
             Wire::WebSocket(stream) => stream.next(received, out, now),
+            Wire::SocketIo(_) => {
+                debug_assert!(false, "what Socket.IO brings is translated first");
+                Input::new(received)
+            }
         }
     }
 
     /// How many received bytes are used up when the session has taken so many of its own.
     pub fn consumed(&mut self, taken: usize) -> usize {
         match &mut self.wire {
-            Wire::Plain => taken,
+            Wire::Plain | Wire::SocketIo(_) => taken,
             Wire::WebSocket(stream) => stream.consumed(taken),
         }
     }
@@ -69,7 +77,7 @@ impl MqttPeer {
     /// Why nothing more will come for the session, once all that came is used up.
     pub fn end(&self) -> Option<End> {
         match &self.wire {
-            Wire::Plain => None,
+            Wire::Plain | Wire::SocketIo(_) => None,
             Wire::WebSocket(stream) => stream.end(),
         }
     }
@@ -78,8 +86,10 @@ impl MqttPeer {
     pub fn say<R>(&mut self, out: &mut Vec<u8>, order: impl FnOnce(&mut Session, &mut Vec<u8>) -> R) -> R {
         let from = out.len();
         let answer = order(&mut self.session, out);
-        if let Wire::WebSocket(stream) = &self.wire {
-            stream.frame_packets(out, from);
+        match &mut self.wire {
+            Wire::Plain => {}
+            Wire::WebSocket(stream) => stream.frame_packets(out, from),
+            Wire::SocketIo(translator) => translator.translate(out, from),
         }
         answer
     }
@@ -89,13 +99,38 @@ impl MqttPeer {
         match &mut self.wire {
             Wire::Plain => {}
             Wire::WebSocket(stream) => stream.admit(),
+            Wire::SocketIo(translator) => translator.admit(),
         }
     }
 
     /// The last word before we hang up: MQTT 3.1.1 has none for a server, WebSocket has a close frame.
     pub fn goodbye(&mut self, out: &mut Vec<u8>) {
-        if let Wire::WebSocket(stream) = &mut self.wire {
-            stream.close(close_code(self.verdict), out);
+        let code = close_code(self.verdict);
+        match &mut self.wire {
+            Wire::Plain => {}
+            Wire::WebSocket(stream) => stream.close(code, out),
+            Wire::SocketIo(translator) => translator.goodbye(self.verdict, code, out),
+        }
+    }
+
+    /// Whether it speaks Socket.IO.
+    pub fn is_socketio(&self) -> bool {
+        matches!(self.wire, Wire::SocketIo(_))
+    }
+
+    /// Why the CONNACK that comes next refuses, for a wire that has more words for it.
+    pub fn refused(&mut self, outcome: AuthOutcome) {
+        if let Wire::SocketIo(translator) = &mut self.wire {
+            translator.refused(outcome);
+        }
+    }
+
+    /// When the session, or what is below it, must be looked at.
+    pub fn next_timeout(&self) -> Instant {
+        let session = self.session.next_timeout();
+        match &self.wire {
+            Wire::Plain | Wire::WebSocket(_) => session,
+            Wire::SocketIo(translator) => translator.next_timeout().map_or(session, |at| at.min(session)),
         }
     }
 }
@@ -133,6 +168,18 @@ fn close_code(verdict: Option<Reason>) -> CloseCode {
 }
 
 impl Shard {
+    /// Time has passed for what is below the session. `false`: it was too long, and the connection ends.
+    pub(crate) fn wire_due(&mut self, cx: &mut Cx<'_>, conn: Key) -> bool {
+        let now = cx.now();
+        let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) else { return true };
+        let Wire::SocketIo(translator) = &mut peer.wire else { return true };
+        let Err(rule) = translator.handle_timeout(out, now) else { return true };
+        tracing::debug!(violation = rule, "a Socket.IO peer let its time pass");
+        self.counters.closed(Closed::KeepaliveTimeout);
+        self.part(cx, conn, Reason::KeepaliveTimeout);
+        false
+    }
+
     /// Hangs up on a device's connection: why is remembered, and is its last word where there is one.
     pub(crate) fn part(&mut self, cx: &mut Cx<'_>, conn: Key, reason: Reason) {
         self.blame(conn, reason);

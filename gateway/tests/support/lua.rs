@@ -18,13 +18,26 @@ pub struct LuaDevices {
 impl LuaDevices {
     /// Starts the process; no device yet.
     pub fn start(url: &str, agent: &str, key: &str) -> Self {
-        let mut child = Command::new(super::python::python())
-            .arg(client_file("drive_lua.py"))
-            .args([url, agent, key])
+        let mut python = Command::new(super::python::python());
+        python.arg(client_file("drive_lua.py")).args([url, agent, key]);
+        Self::drive(&mut python)
+    }
+
+    /// Starts a process of Node with devices on `socket.io-client` instead. `package` is the installed name of the client,
+    /// `transports` one transport or `default`.
+    pub fn start_socketio(package: &str, url: &str, agent: &str, key: &str, transports: &str) -> Self {
+        let mut node = Command::new("node");
+        node.arg(client_file("drive_socketio.mjs")).args([url, agent, key, transports]);
+        node.env("NODE_PATH", super::node::modules()).env("SOCKETIO_CLIENT", package);
+        Self::drive(&mut node)
+    }
+
+    fn drive(program: &mut Command) -> Self {
+        let mut child = program
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("Python starts");
+            .unwrap_or_else(|error| panic!("{program:?}: {error}"));
         let (orders, stdout) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
         let (tell, words) = channel();
         std::thread::spawn(move || {

@@ -223,7 +223,7 @@ pub(super) fn describe(endpoint: Endpoint) -> Option<Operation> {
         | Endpoint::CommandCancel
         | Endpoint::Events => return of_commands(endpoint),
         // WebSocket after its first words: OpenAPI has no words for it.
-        Endpoint::MqttSocket => return None,
+        Endpoint::MqttSocket | Endpoint::SocketIo => return None,
         Endpoint::LuaDevices => plain("list_devices", "An agent's devices.", LUA),
         Endpoint::LuaStatus => device("device_status", "Whether a device is online.", LUA),
         Endpoint::LuaRegister => Operation {

@@ -1,0 +1,180 @@
+//! Socket.IO devices: the moment at which an HTTP connection becomes one, and the way of its messages to the conversation.
+//!
+//! Owns the order of the two layers: what a message means ([`super::translator`]) is heard by the conversation before the next
+//! message is looked at, and what the conversation does not take yet is offered again when it listens. Never knows what an
+//! event means.
+//!
+//! ```text
+//!   bytes --> ws --> engineio --> socketio --> MQTT in the inbox --> hear_device()
+//!                                                    | the conversation does not listen now
+//!                                                    v
+//!                                               self.unheard, offered again at the end of each callback
+//! ```
+
+use super::conversation::{MqttPeer, Pace};
+use super::status::Reason;
+use super::translator::{Heard, Translator};
+use super::wire::Wire;
+use crate::metrics::Closed;
+use crate::peer::Peer;
+use crate::shard::{Alarmed, Baggage, Cx, Shard};
+use engine::{Key, Verdict};
+use transports::engineio::{self, Ask, Refusal, Transport};
+use transports::http::Request;
+use transports::input::Input;
+use transports::socketio;
+use transports::ws::{self, Handshake};
+
+/// Messages of one connection that are handled in one turn.
+const MESSAGES_PER_TURN_MAX: usize = 256;
+
+impl Shard {
+    /// A request to `/socket.io/`: a WebSocket becomes a device's connection, anything else is answered.
+    pub(crate) fn socketio_asked(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>) {
+        match Ask::read(request.method, request.query, Handshake::is_asked(request)) {
+            Ok(Ask::Open(Transport::WebSocket)) => match Handshake::check(request) {
+                Ok(handshake) => self.begin_socketio(cx, conn, &handshake),
+                Err(_) => self.refuse_socketio(cx, conn, Refusal::BadRequest),
+            },
+            Ok(Ask::Open(Transport::Polling)) => self.refuse_socketio(cx, conn, Refusal::TransportUnknown),
+            Ok(Ask::Poll(_) | Ask::Post(_) | Ask::Upgrade(_)) => {
+                self.refuse_socketio(cx, conn, Refusal::SidUnknown)
+            }
+            Err(refusal) => {
+                if refusal == Refusal::UnsupportedVersion {
+                    tracing::info!("refused a client of Socket.IO 2 or older: it does not speak EIO=4");
+                }
+                self.refuse_socketio(cx, conn, refusal);
+            }
+        }
+    }
+
+    fn refuse_socketio(&mut self, cx: &mut Cx<'_>, conn: Key, refusal: Refusal) {
+        self.respond(cx, conn, 400, "application/json", &[], &|body| refusal.write(body));
+    }
+
+    fn begin_socketio(&mut self, cx: &mut Cx<'_>, conn: Key, handshake: &Handshake<'_>) {
+        let Some(opened_at) = self.peers.http_mut(conn).map(|peer| peer.opened_at) else { return };
+        let (now, sid) = (cx.now(), new_sid(cx));
+        let Some(out) = cx.out_urgent(conn) else { return };
+        handshake.accept(None, out);
+        let below = engineio::Session::websocket(self.facts.engineio.clone(), &sid, out, now);
+        let above = socketio::Session::new(self.facts.socketio.clone(), now);
+        let socket = ws::Session::new(self.facts.socketio_ws.clone(), now);
+        let mut peer = MqttPeer::new(&self.facts, opened_at);
+        peer.wire = Wire::SocketIo(Box::new(Translator::new(below, above, socket, sid, now)));
+        self.peers.remove(conn);
+        self.peers.insert(conn, Peer::Mqtt(Box::new(peer)));
+    }
+
+    /// Bytes of a Socket.IO connection.
+    pub(crate) fn socketio_speaks(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        bytes: &mut [u8],
+    ) -> Verdict<Baggage> {
+        let (mut input, now) = (Input::new(bytes), cx.now());
+        for _ in 0..MESSAGES_PER_TURN_MAX {
+            match self.hear_inbox(cx, conn) {
+                Pace::Whole => {}
+                pace @ (Pace::Busy | Pace::Full) => {
+                    self.wait_unheard(cx, conn, matches!(pace, Pace::Busy));
+                    return Verdict::Pause { consumed: input.taken() };
+                }
+                Pace::Home(core) => return self.send_home(conn, core, input.taken()),
+                Pace::Over => {
+                    self.say_goodbye(cx, conn);
+                    return Verdict::Close;
+                }
+            }
+            let Some((peer, out)) = self.peers.mqtt_mut(conn).zip(cx.out_urgent(conn)) else {
+                return Verdict::Close;
+            };
+            let Wire::SocketIo(translator) = &mut peer.wire else { return Verdict::Close };
+            let heard = translator.hear(&mut input, out, now);
+            for _ in 0..translator.take_unknown() {
+                self.counters.closed_topic();
+            }
+            match heard {
+                Heard::Message => {}
+                Heard::Nothing => return Verdict::Continue { consumed: input.taken() },
+                Heard::Closed => {
+                    self.blame(conn, Reason::ConnectionLost);
+                    self.say_goodbye(cx, conn);
+                    return Verdict::Close;
+                }
+                Heard::Broken(rule) => {
+                    tracing::debug!(violation = rule, "hung up on a Socket.IO peer");
+                    self.counters.closed(Closed::ProtocolViolation);
+                    self.blame(conn, Reason::ProtocolViolation);
+                    self.say_goodbye(cx, conn);
+                    return Verdict::Close;
+                }
+            }
+        }
+        Verdict::Yield { consumed: input.taken() }
+    }
+
+    /// Lets the conversation hear what waits for it.
+    fn hear_inbox(&mut self, cx: &mut Cx<'_>, conn: Key) -> Pace {
+        let Some(Wire::SocketIo(translator)) = self.peers.mqtt_mut(conn).map(|peer| &mut peer.wire) else {
+            return Pace::Over;
+        };
+        if !translator.has_words() {
+            return Pace::Whole;
+        }
+        let mut inbox = translator.take_inbox();
+        let mut input = Input::new(&mut inbox);
+        let pace = self.hear_device(cx, conn, &mut input);
+        let taken = input.taken();
+        if let Some(Wire::SocketIo(translator)) = self.peers.mqtt_mut(conn).map(|peer| &mut peer.wire) {
+            translator.keep(inbox, taken);
+        }
+        pace
+    }
+
+    /// Words of a connection wait: for something that will come by a callback or, when we are only busy, for the next tick.
+    fn wait_unheard(&mut self, cx: &mut Cx<'_>, conn: Key, busy: bool) {
+        if busy {
+            cx.arm(cx.now(), Alarmed::Unheard);
+        }
+        self.unheard.push(conn);
+    }
+
+    /// At the end of each callback: conversations that may listen again hear what waited for them.
+    pub(crate) fn hear_the_unheard(&mut self, cx: &mut Cx<'_>) {
+        if self.unheard.is_empty() {
+            return;
+        }
+        for conn in std::mem::take(&mut self.unheard) {
+            if !self.peers.mqtt_mut(conn).is_some_and(|peer| matches!(peer.wire, Wire::SocketIo(_))) {
+                continue;
+            }
+            if !self.listens(conn) {
+                self.unheard.push(conn);
+                continue;
+            }
+            match self.hear_inbox(cx, conn) {
+                Pace::Whole => cx.resume(conn),
+                pace @ (Pace::Busy | Pace::Full) => {
+                    self.wait_unheard(cx, conn, matches!(pace, Pace::Busy));
+                }
+                Pace::Home(core) => {
+                    debug_assert!(false, "who is at home does not leave for {core}");
+                    cx.hang_up(conn);
+                }
+                Pace::Over => {
+                    self.say_goodbye(cx, conn);
+                    cx.hang_up(conn);
+                }
+            }
+            self.set_deadline(cx, conn);
+        }
+    }
+}
+
+/// 128 random bits, and the core where the session was born.
+fn new_sid(cx: &mut Cx<'_>) -> Box<str> {
+    format!("{:x}-{:016x}{:016x}", cx.core(), cx.random_u64(), cx.random_u64()).into()
+}

@@ -1,0 +1,400 @@
+//! Socket.IO as a wire below a device's conversation: what a device says over it becomes the MQTT that it would have said, and
+//! what it is told becomes events.
+//!
+//! Owns the names of the contract's section 4 in both directions. The conversation above, admission, manifests, commands and
+//! triggers are the same code for every transport, so no device is treated otherwise because of how it speaks. Payloads pass
+//! as they were spelled. Never decides who may connect, and keeps nothing but what was not taken yet.
+//!
+//! ```text
+//!   0/devices,{apiKey, agentId, ..} --> CONNECT, SUBSCRIBE, PUBLISH status     CONNACK 0 --> 0/devices,{sid}
+//!   2/devices,["response", {..}] -----> PUBLISH response                       CONNACK 5 --> 4/devices,{message, data}
+//!   2/devices,7["trigger", {..}] -----> PUBLISH trigger, QoS 1                 PUBACK -----> 3/devices,7[]
+//!   2/devices,["heartbeat"] ----------> PUBLISH heartbeat                      PUBLISH x --> 2/devices,["x", {..}]
+//!   a pong ---------------------------> PINGREQ
+//!   1/devices, -----------------------> DISCONNECT
+//! ```
+
+use super::status::Reason;
+use super::topic::{Outbound, PREFIX};
+use crate::metrics::AuthOutcome;
+use codec::json::{Kind, Raw, encode_str, members};
+use codec::mqtt::{
+    self, ConnAck, ConnectCode, Packet, PacketId, PublishHead, QoS, encode_publish, encode_subscribe,
+};
+use std::time::Instant;
+use transports::engineio::{self, Voice};
+use transports::input::Input;
+use transports::socketio::{self, Happening, Head};
+use transports::ws::{self, CloseCode};
+
+/// The only namespace.
+pub const NAMESPACE: &str = "/devices";
+
+/// One Socket.IO client, as seen from above.
+#[derive(Debug)]
+pub struct Translator {
+    below: engineio::Session,
+    above: socketio::Session,
+    socket: ws::Session,
+    /// MQTT that the conversation has not taken yet.
+    inbox: Vec<u8>,
+    /// What its topics begin with, once it has said who it is.
+    prefix: Box<str>,
+    sid: Box<str>,
+    /// Events that want an acknowledgement, by the identifier that their PUBLISH has.
+    acks: Vec<(PacketId, u64)>,
+    last_id: u16,
+    /// Why it is refused, when it is.
+    refusal: Option<AuthOutcome>,
+    /// Events that nobody knows.
+    unknown: u32,
+    now: Instant,
+}
+
+/// What a look at the received bytes has found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// A message; there may be more.
+    Message,
+    /// Nothing that is whole.
+    Nothing,
+    /// The client said goodbye below the conversation.
+    Closed,
+    /// A rule of the layers below was broken; its name.
+    Broken(&'static str),
+}
+
+/// A code and a sentence for a device.
+struct Word(&'static str, &'static str);
+
+const MISSING_AUTH: Word =
+    Word("MISSING_AUTH", "agentId, deviceName and apiKey (or deviceCredential) are needed, each as a text");
+const AUTH_FAILED: Word = Word("AUTH_FAILED", "the key is not valid here");
+const AGENT_FORBIDDEN: Word = Word("AGENT_FORBIDDEN", "the key belongs to another agent or device");
+const DEVICE_DISABLED: Word = Word("DEVICE_DISABLED", "the device is disabled by its agent");
+const TAKEN_OVER: Word = Word("TAKEN_OVER", "a newer connection of this device took its place");
+const BINARY: Word = Word("BINARY_UNSUPPORTED", "binary attachments are not carried: send JSON");
+
+impl Translator {
+    /// A client over a WebSocket; what it is told first is in `out`.
+    pub fn new(
+        below: engineio::Session,
+        above: socketio::Session,
+        socket: ws::Session,
+        sid: Box<str>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            below,
+            above,
+            socket,
+            inbox: Vec::new(),
+            prefix: "".into(),
+            sid,
+            acks: Vec::new(),
+            last_id: 1,
+            refusal: None,
+            unknown: 0,
+            now,
+        }
+    }
+
+    /// Takes the next message out of what was received, and writes down what it means.
+    pub fn hear(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>, now: Instant) -> Heard {
+        self.now = now;
+        let message = match self.socket.next(input, out, now) {
+            Ok(None) => return Heard::Nothing,
+            Ok(Some(message)) => message,
+            Err(violation) => {
+                violation.answer(out);
+                return Heard::Broken(violation.name());
+            }
+        };
+        let heard = match message {
+            ws::Event::Text(text) => self.below.hear_text(text.as_bytes(), now),
+            ws::Event::Binary(bytes) => self.below.hear_binary(bytes, now),
+            ws::Event::Closed(_) => return Heard::Closed,
+        };
+        match heard {
+            Ok(Some(engineio::Event::Closed)) => Heard::Closed,
+            Ok(Some(event)) => match self.heard(event, out) {
+                Ok(()) => Heard::Message,
+                Err(violation) => Heard::Broken(violation.name()),
+            },
+            Ok(None) => {
+                if self.above.is_connected(NAMESPACE) {
+                    mqtt::encode_pingreq(&mut self.inbox);
+                }
+                Heard::Message
+            }
+            Err(violation) => Heard::Broken(violation.name()),
+        }
+    }
+
+    fn heard(&mut self, event: engineio::Event<'_>, out: &mut Vec<u8>) -> Result<(), socketio::Violation> {
+        let mut voice = Voice { session: &mut self.below, out };
+        let event = match event {
+            engineio::Event::Text(text) => self.above.hear_text(text, &mut voice)?,
+            engineio::Event::Binary(binary) => self.above.hear_binary(binary)?,
+            engineio::Event::Upgraded | engineio::Event::Closed => None,
+        };
+        match event {
+            Some(socketio::Event::Connect { auth, .. }) => {
+                if !self.claim(auth) {
+                    self.refuse(&MISSING_AUTH, out);
+                }
+            }
+            Some(socketio::Event::Event(event)) => self.happened(&event),
+            Some(socketio::Event::Assembled(_)) => self.scold(&BINARY, out),
+            Some(socketio::Event::Disconnect { .. }) => mqtt::encode_disconnect(&mut self.inbox),
+            Some(socketio::Event::Ack(_)) | None => {}
+        }
+        Ok(())
+    }
+
+    /// Who the client says it is, and what it can do. `false`: it does not say.
+    fn claim(&mut self, auth: Option<Raw<'_>>) -> bool {
+        const NAMES: [&str; 6] = ["apiKey", "deviceCredential", "agentId", "deviceName", "commands", "group"];
+        let found = auth.and_then(|auth| members(auth.as_bytes(), NAMES).ok());
+        let Some([api_key, credential, agent, device, commands, group]) = found else { return false };
+        let is_text = |value: &Raw<'_>| value.kind() == Kind::String;
+        let Some(key) = api_key.filter(is_text).or(credential.filter(is_text)) else { return false };
+        let mut scratch = [String::new(), String::new(), String::new()];
+        let [first, second, third] = &mut scratch;
+        let (Some(secret), Some(agent), Some(device)) = (
+            key.text(first),
+            agent.as_ref().and_then(|agent| agent.text(second)),
+            device.as_ref().and_then(|device| device.text(third)),
+        ) else {
+            return false;
+        };
+        self.prefix = format!("{PREFIX}{agent}/{device}/").into();
+        let (client_id, username) = (format!("lua-{agent}-{device}"), format!("{agent}:{device}"));
+        let connect = mqtt::Connect {
+            client_id: &client_id,
+            clean_session: true,
+            // The heartbeat below is stricter than any keep-alive.
+            keep_alive_s: 0,
+            will: None,
+            username: Some(&username),
+            password: Some(secret.as_bytes()),
+        };
+        let from = self.inbox.len();
+        let topics = Outbound::ALL.map(|topic| format!("{}{}", self.prefix, topic.suffix()));
+        let filters = topics.each_ref().map(|topic| (topic.as_str(), QoS::AtMostOnce));
+        let written = connect.encode(&mut self.inbox).is_ok()
+            && encode_subscribe(&mut self.inbox, PacketId::MIN, &filters).is_ok()
+            && self.describe(key, commands, group);
+        if !written {
+            // A name that no topic can hold is no device's.
+            self.inbox.truncate(from);
+        }
+        written
+    }
+
+    /// What MQTT devices say in their second status.
+    fn describe(&mut self, key: Raw<'_>, commands: Option<Raw<'_>>, group: Option<Raw<'_>>) -> bool {
+        let value = |value: Option<Raw<'_>>, otherwise: &'static [u8]| -> Vec<u8> {
+            value.map_or(otherwise, |value| value.as_bytes()).to_vec()
+        };
+        let (commands, group) = (value(commands, b"[]"), value(group, b"null"));
+        let parts: [&[u8]; 7] = [
+            b"{\"status\":\"online\",\"apiKey\":",
+            key.as_bytes(),
+            b",\"group\":",
+            &group,
+            b",\"commands\":",
+            &commands,
+            b"}",
+        ];
+        self.publish("status", &parts, None)
+    }
+
+    /// An event of the device.
+    fn happened(&mut self, event: &Happening<'_>) {
+        let (name, argument) = (event.call.name(), event.call.first());
+        let payload = argument.map_or(&b""[..], |argument| argument.as_bytes());
+        let known = ["response", "trigger", "heartbeat"].into_iter().find(|known| name.is_text(known));
+        match known {
+            Some("heartbeat") => _ = self.publish("heartbeat", &[], event.id),
+            Some(known) => _ = self.publish(known, &[payload], event.id),
+            None => self.unknown += 1,
+        }
+    }
+
+    fn publish(&mut self, suffix: &str, payload: &[&[u8]], ack: Option<u64>) -> bool {
+        let id = ack.map(|_| self.new_id());
+        let qos = if id.is_some() { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+        let head = PublishHead { qos, dup: false, retain: false, id };
+        self.acks.extend(id.zip(ack));
+        encode_publish(&mut self.inbox, head, &[&self.prefix, suffix], payload).is_ok()
+    }
+
+    fn new_id(&mut self) -> PacketId {
+        self.last_id = self.last_id.wrapping_add(1).max(1);
+        PacketId::new(self.last_id).unwrap_or(PacketId::MIN)
+    }
+
+    /// MQTT that the conversation is to take; what it leaves goes back by [`Translator::keep`].
+    pub fn take_inbox(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.inbox)
+    }
+
+    /// What the conversation has not taken. An inbox that was taken whole is freed: an idle device owns no buffer.
+    pub fn keep(&mut self, mut inbox: Vec<u8>, taken: usize) {
+        if taken < inbox.len() {
+            inbox.drain(..taken);
+            inbox.append(&mut self.inbox);
+            self.inbox = inbox;
+        }
+    }
+
+    /// Whether something waits for the conversation.
+    pub fn has_words(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    /// Events that nobody knows, since this was asked last.
+    pub fn take_unknown(&mut self) -> u32 {
+        std::mem::take(&mut self.unknown)
+    }
+
+    /// Why the CONNACK that comes next refuses.
+    pub fn refused(&mut self, outcome: AuthOutcome) {
+        self.refusal = Some(outcome);
+    }
+
+    /// It is no stranger any more.
+    pub fn admit(&mut self) {
+        self.socket.admit();
+    }
+
+    /// Puts what the conversation said, from the byte `from` on, into the words of Socket.IO.
+    pub fn translate(&mut self, out: &mut Vec<u8>, from: usize) {
+        if out.len() == from {
+            return;
+        }
+        let said = out.split_off(from);
+        let mut rest = &said[..];
+        while let Ok(Some((packet, bytes))) = mqtt::decode(rest) {
+            self.tell(&packet, out);
+            rest = &rest[bytes..];
+        }
+        debug_assert!(rest.is_empty(), "the conversation writes whole packets");
+    }
+
+    fn tell(&mut self, packet: &Packet<'_>, out: &mut Vec<u8>) {
+        match packet {
+            Packet::ConnAck(ConnAck { code: ConnectCode::Accepted, .. }) => {
+                let mut voice = Voice { session: &mut self.below, out };
+                self.above.accept(NAMESPACE, &self.sid, &mut voice);
+            }
+            // It may try again, which a refusal would forbid: the connection just ends.
+            Packet::ConnAck(ConnAck { code: ConnectCode::ServerUnavailable, .. }) => {}
+            Packet::ConnAck(_) => {
+                let word = match self.refusal {
+                    Some(AuthOutcome::OtherBinding) => &AGENT_FORBIDDEN,
+                    Some(AuthOutcome::Disabled) => &DEVICE_DISABLED,
+                    Some(_) | None => &AUTH_FAILED,
+                };
+                self.refuse(word, out);
+            }
+            Packet::Publish(publish) => {
+                let suffix = publish.topic.rsplit('/').next().unwrap_or_default();
+                // The contract's payload of `connected` is an empty object here.
+                let payload = if suffix == "connected" { b"{}" } else { publish.payload };
+                self.emit(suffix, &[payload], out);
+                if suffix == "trigger_ack" {
+                    self.tell_trigger_error(payload, out);
+                }
+            }
+            Packet::PubAck(id) => {
+                let Some(at) = self.acks.iter().position(|(waiting, _)| waiting == id) else { return };
+                let (_, ack) = self.acks.remove(at);
+                let mut voice = Voice { session: &mut self.below, out };
+                self.above.acknowledge(Head::plain(NAMESPACE), ack, &[], &mut voice);
+            }
+            _ => {}
+        }
+    }
+
+    /// A trigger over the limit is told twice: the Node client looks at `trigger_error`.
+    fn tell_trigger_error(&mut self, payload: &[u8], out: &mut Vec<u8>) {
+        let Ok([Some(error)]) = members(payload, ["error"]) else { return };
+        let parts: [&[u8]; 5] = [
+            b"{\"code\":",
+            error.as_bytes(),
+            b",\"message\":",
+            br#""the trigger was not taken; try again later""#,
+            b",\"retryAfterMs\":1000}",
+        ];
+        self.emit("trigger_error", &parts, out);
+    }
+
+    fn emit(&mut self, name: &str, parts: &[&[u8]], out: &mut Vec<u8>) {
+        if self.above.is_connected(NAMESPACE) {
+            let mut voice = Voice { session: &mut self.below, out };
+            self.above.emit(Head::plain(NAMESPACE), None, name, parts, &mut voice);
+        }
+    }
+
+    fn scold(&mut self, word: &Word, out: &mut Vec<u8>) {
+        let mut json = Vec::new();
+        word.write(&mut json);
+        self.emit("error", &[&json], out);
+    }
+
+    fn refuse(&mut self, word: &Word, out: &mut Vec<u8>) {
+        let (mut message, mut data) = (Vec::new(), Vec::new());
+        encode_str(&mut message, word.1);
+        word.write(&mut data);
+        let parts: [&[u8]; 5] = [b"{\"message\":", &message, b",\"data\":", &data, b"}"];
+        let mut voice = Voice { session: &mut self.below, out };
+        self.above.refuse(NAMESPACE, &parts, &mut voice);
+    }
+
+    /// The last words. Who must not come back at once is told so: a bare close would make a stock client return.
+    pub fn goodbye(&mut self, verdict: Option<Reason>, code: CloseCode, out: &mut Vec<u8>) {
+        let word = match verdict {
+            Some(Reason::TakenOver) => Some(&TAKEN_OVER),
+            Some(Reason::AuthFailed) => Some(&AUTH_FAILED),
+            Some(Reason::Disabled) => Some(&DEVICE_DISABLED),
+            Some(_) | None => None,
+        };
+        if let Some(word) = word
+            && self.above.is_connected(NAMESPACE)
+        {
+            self.scold(word, out);
+            let mut voice = Voice { session: &mut self.below, out };
+            self.above.disconnect(NAMESPACE, Some(&mut voice), self.now);
+        }
+        self.below.close(self.now);
+        self.socket.close(code, "", out, self.now);
+    }
+
+    /// Tells that time has passed. A ping may be in `out`.
+    ///
+    /// # Errors
+    ///
+    /// The name of the rule that was broken: hang up.
+    pub fn handle_timeout(&mut self, out: &mut Vec<u8>, now: Instant) -> Result<(), &'static str> {
+        self.now = now;
+        self.below.handle_timeout(out, now).map_err(|violation| violation.name())?;
+        self.socket.handle_timeout(now).map_err(|violation| violation.name())
+    }
+
+    /// When [`Translator::handle_timeout`] wants to be called next.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        [self.below.next_timeout(), self.socket.next_timeout()].into_iter().flatten().min()
+    }
+}
+
+impl Word {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"code\":");
+        encode_str(out, self.0);
+        out.extend_from_slice(b",\"message\":");
+        encode_str(out, self.1);
+        out.push(b'}');
+    }
+}
