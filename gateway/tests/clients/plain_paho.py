@@ -1,0 +1,62 @@
+"""A device on paho-mqtt that knows nothing of Lua but its topics. Arguments: URL, agent, key, device name.
+
+In:  {"trigger":T,"payload":P}    a line each
+Out: {"saw":WORD,...}             connected, ready, command, puback, ack, error
+"""
+
+import json
+import sys
+from urllib.parse import urlparse
+
+import paho.mqtt.client as mqtt
+
+url, agent, key, name = sys.argv[1:5]
+address = urlparse(url)
+prefix = f"lua/devices/{agent}/{name}/"
+
+
+def say(saw, **more):
+    print(json.dumps({"saw": saw, **more}), flush=True)
+
+
+def connected(device, _data, _flags, reason, _properties):
+    if reason.is_failure:
+        return say("error", message=str(reason))
+    say("connected")
+    device.subscribe([(prefix + suffix, 1) for suffix in ("command", "connected", "trigger_ack", "error")])
+    commands = [{"name": "echo", "description": "Gives the payload back"}]
+    status = {"status": "online", "apiKey": key, "group": None, "commands": commands}
+    device.publish(prefix + "status", json.dumps(status), qos=1)
+
+
+def heard(device, _data, message):
+    words = json.loads(message.payload or b"{}")
+    suffix = message.topic.removeprefix(prefix)
+    if suffix == "connected":
+        say("ready")
+    elif suffix == "trigger_ack":
+        say("ack", received=words["received"], triggerId=words["triggerId"])
+    elif suffix == "error":
+        say("error", **words)
+    elif suffix == "command":
+        say("command", payload=words["payload"])
+        answer = {"commandId": words["commandId"], "success": True, "data": words["payload"]}
+        device.publish(prefix + "response", json.dumps(answer), qos=1)
+
+
+transport = "websockets" if address.scheme == "ws" else "tcp"
+device = mqtt.Client(
+    mqtt.CallbackAPIVersion.VERSION2, client_id=f"lua-{agent}-{name}", clean_session=True, transport=transport
+)
+if transport == "websockets":
+    device.ws_set_options(path=address.path)
+device.username_pw_set(f"{agent}:{name}", key)
+device.will_set(prefix + "status", '{"status":"offline"}', qos=1, retain=True)
+device.on_connect, device.on_message = connected, heard
+device.connect(address.hostname, address.port)
+device.loop_start()
+for line in sys.stdin:
+    order = json.loads(line)
+    body = json.dumps({"triggerName": order["trigger"], "payload": order["payload"]})
+    device.publish(prefix + "trigger", body, qos=1).wait_for_publish()
+    say("puback")

@@ -1,0 +1,161 @@
+//! Any MQTT 3.1.1 library is a device: MQTT.js, paho-mqtt and the mosquitto tools, over TCP and WebSocket, each from one
+//! scenario and asserted on both sides.
+
+#![allow(clippy::disallowed_methods, reason = "a black-box test lives in real time, with threads of its own")]
+
+mod support;
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use support::scene::Scene;
+use support::{SOON, client_file, wait_for};
+
+/// A process that is one device.
+struct Plain {
+    child: Child,
+    orders: ChildStdin,
+    words: Receiver<Value>,
+    unread: Vec<Value>,
+}
+
+impl Plain {
+    fn start(mut command: Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the client starts");
+        let (orders, stdout) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
+        let (tell, words) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if tell.send(serde_json::from_str(&line).expect("JSON lines")).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, orders, words, unread: Vec::new() }
+    }
+
+    /// Waits for a word; earlier other words stay for later. An error is one at once.
+    fn wait(&mut self, saw: &str) -> Value {
+        loop {
+            if let Some(at) = self.unread.iter().position(|word| word["saw"] == saw) {
+                return self.unread.remove(at);
+            }
+            let word = self.words.recv_timeout(SOON);
+            let word = word.unwrap_or_else(|_| panic!("it never saw {saw} but {:?}", self.unread));
+            assert_ne!(word["saw"], "error", "{word}");
+            self.unread.push(word);
+        }
+    }
+}
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn mqtt_js(url: &str, key: &str, name: &str) -> Plain {
+    let mut node = Command::new("node");
+    node.arg(client_file("plain_mqtt.mjs")).args([url, "alpha", key, name]);
+    node.env("NODE_PATH", support::node::modules());
+    Plain::start(node)
+}
+
+fn paho(url: &str, key: &str, name: &str) -> Plain {
+    let mut python = Command::new(support::python::python());
+    python.arg(client_file("plain_paho.py")).args([url, "alpha", key, name]);
+    Plain::start(python)
+}
+
+/// What every library must be able to do, over this URL.
+fn lives(scene: &Scene, client: fn(&str, &str, &str) -> Plain, url: &str, transport: &str) {
+    let mut device = client(url, &scene.key, "plain");
+    device.wait("connected");
+    device.wait("ready");
+    let shown = scene.alpha.get("/devices/plain").json;
+    assert_eq!((&shown["status"], &shown["transport"]), (&json!("online"), &json!(transport)));
+    for size in [1, 1000, 100_000] {
+        let payload = json!({"text": "\u{e9}".repeat(size / 2), "n": size});
+        let answer = scene.alpha.call("plain", "echo", &payload);
+        assert_eq!((answer.status, &answer.json["data"]), (200, &payload), "{}", answer.json["code"]);
+        assert_eq!(device.wait("command")["payload"], payload, "the device saw what the agent sent");
+    }
+    let events = scene.alpha.events(None);
+    let order = json!({"trigger": "hot", "payload": {"v": url}});
+    writeln!(device.orders, "{order}").expect("it reads");
+    device.wait("puback");
+    let ack = device.wait("ack");
+    assert_eq!(ack["received"], true);
+    let event = events.wait("trigger").data;
+    assert_eq!((&event["triggerId"], &event["payload"]), (&ack["triggerId"], &order["payload"]));
+    drop(device);
+    wait_for("a client that was killed is offline", SOON, || {
+        (scene.alpha.status("plain") == "offline").then_some(())
+    });
+}
+
+#[test]
+fn mqtt_js_is_a_device_over_tcp_and_web_socket() {
+    let scene = Scene::on_cores(2, "");
+    lives(&scene, mqtt_js, &format!("mqtt://{}", scene.gateway.mqtt), "mqtt");
+    lives(&scene, mqtt_js, &format!("ws://{}/mqtt", scene.gateway.http), "mqtt_ws");
+}
+
+#[test]
+fn paho_is_a_device_over_tcp_and_web_socket() {
+    let scene = Scene::on_cores(2, "");
+    lives(&scene, paho, &format!("mqtt://{}", scene.gateway.mqtt), "mqtt");
+    lives(&scene, paho, &format!("ws://{}/mqtt", scene.gateway.http), "mqtt_ws");
+}
+
+/// One of the mosquitto tools as the device `mosquitto` of `alpha`, with a persistent session.
+fn mosquitto(tool: &str, address: SocketAddr, key: &str, more: &[&str]) -> Output {
+    let (host, port) = (address.ip().to_string(), address.port().to_string());
+    let mut command = Command::new(tool);
+    command.args(["-h", &host, "-p", &port, "-i", "lua-alpha-mosquitto", "-u", "alpha:mosquitto", "-P", key]);
+    command.args(["-V", "mqttv311", "-q", "1", "-c"]).args(more);
+    command.output().unwrap_or_else(|error| panic!("{tool}: {error}; apt-get install mosquitto-clients"))
+}
+
+#[test]
+fn the_mosquitto_tools_are_a_device_one_step_at_a_time() {
+    let scene = Scene::start("");
+    let topic = |suffix: &str| format!("lua/devices/alpha/mosquitto/{suffix}");
+    let run = |tool: &str, more: &[&str]| {
+        let output = mosquitto(tool, scene.gateway.mqtt, &scene.key, more);
+        assert!(output.status.success(), "{tool} {more:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    run("mosquitto_sub", &["-t", &topic("command"), "-E"]);
+    let status = json!({"status": "online", "apiKey": scene.key, "group": null,
+        "commands": [{"name": "echo", "description": "Gives the payload back"}]});
+    run("mosquitto_pub", &["-t", &topic("status"), "-m", &status.to_string()]);
+    let events = scene.alpha.events(None);
+    run("mosquitto_pub", &["-t", &topic("trigger"), "-m", r#"{"triggerName":"hot","payload":{"v":1}}"#]);
+    assert_eq!(events.wait("trigger").data["payload"], json!({"v": 1}));
+
+    let body = json!({"command": "echo", "payload": {"n": 7}, "offline": "queue", "timeoutMs": 20_000});
+    let queued = scene.alpha.call_with("mosquitto", &body);
+    assert_eq!(queued.status, 202, "{}", queued.json);
+    let text = run("mosquitto_sub", &["-t", &topic("command"), "-C", "1", "-W", "15"]);
+    let command: Value = serde_json::from_str(&text).expect("a command");
+    assert_eq!((&command["commandId"], &command["payload"]), (&queued.json["commandId"], &json!({"n": 7})));
+    let answer = json!({"commandId": command["commandId"], "success": true, "data": "done by hand"});
+    run("mosquitto_pub", &["-t", &topic("response"), "-m", &answer.to_string()]);
+    let id = command["commandId"].as_str().expect("an id");
+    let done = wait_for("the command is done", SOON, || {
+        let state = scene.alpha.command(id).json;
+        (state["status"] == "done").then_some(state)
+    });
+    assert_eq!(done["data"], "done by hand", "{done}");
+
+    let wrong =
+        mosquitto("mosquitto_pub", scene.gateway.mqtt, "api_wrong", &["-t", &topic("status"), "-m", "x"]);
+    assert!(!wrong.status.success());
+    let told = String::from_utf8_lossy(&wrong.stderr).to_lowercase();
+    assert!(told.contains("not authori"), "{told}");
+}
