@@ -21,6 +21,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::auth::Keys;
+use crate::certificates::Certificates;
 use crate::config::Config;
 use crate::log::Level;
 use crate::{dev, log, serve};
@@ -88,9 +89,15 @@ pub(crate) struct DevArgs {
     /// Where agents connect; port 0 picks a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) http: SocketAddr,
+    /// Where agents connect with TLS; the certificate is signed by DIR/ca.pem.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
+    pub(crate) https: SocketAddr,
     /// Where devices connect; port 0 picks a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
     pub(crate) mqtt: SocketAddr,
+    /// Where devices connect with TLS.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8883")]
+    pub(crate) mqtts: SocketAddr,
     /// Leave the demo device `thermostat` out.
     #[arg(long)]
     pub(crate) no_demo: bool,
@@ -140,10 +147,11 @@ fn serve_with(file: &std::path::Path) -> Result<(), Failure> {
         let folder = config.data_dir.display();
         tracing::warn!("there is no key in {folder}, so nobody can log in; `gateway keys add` makes one");
     }
-    let listen = config.listen.clone();
+    // The same is true of the certificate.
+    Certificates::load(&config).map_err(Failure::Usage)?;
     let ready = move |bound: &serve::Bound| {
         let mut stdout = std::io::stdout();
-        output::banner(&mut Screen::stdout(&mut stdout), &listen, bound);
+        output::banner(&mut Screen::stdout(&mut stdout), bound);
         crate::notify::ready();
     };
     serve::serve(config, ready).map_err(Failure::from)

@@ -211,10 +211,8 @@ impl Config {
             if listen.address.port() != 0 && !seen.insert(listen.address) {
                 problems.push(format!("listen {index}: {} is taken by a listener above it", listen.address));
             }
-            if listen.tls {
-                problems.push(format!(
-                    "listen {index}: tls = true: TLS listeners arrive with a later version; until then, put a TLS proxy in front"
-                ));
+            if listen.tls && (self.tls.certificate.is_none() || self.tls.key.is_none()) {
+                problems.push(format!("listen {index}: tls = true needs [tls] with certificate and key"));
             }
             if listen.protocol == Protocol::Http && listen.serves == Serves::default() {
                 problems.push(format!("listen {index}: serves is empty: it would answer 404 to everything"));
@@ -247,6 +245,11 @@ impl Listen {
     /// Plain HTTP that serves everybody.
     pub fn http(address: SocketAddr) -> Self {
         Self { protocol: Protocol::Http, address, tls: false, serves: Serves::EVERYBODY }
+    }
+
+    /// The same, with TLS below it.
+    pub fn secure(self) -> Self {
+        Self { tls: true, ..self }
     }
 }
 

@@ -5,11 +5,11 @@
 //! loopback addresses alone, because its key is printed for all to see.
 
 mod link;
+pub mod papers;
 mod room;
 pub mod thermostat;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,16 +46,23 @@ pub(crate) fn recorded(path: &Path) -> Option<String> {
 
 /// Serves until it is told to stop.
 pub(crate) fn run(args: DevArgs, program: Option<&OsString>) -> Result<(), Failure> {
-    for address in [args.http, args.mqtt] {
+    for address in [args.http, args.https, args.mqtt, args.mqtts] {
         if !address.ip().is_loopback() {
             let sentence =
                 "gateway dev serves on loopback addresses alone; `gateway serve` is for the others";
             return Err(Failure::Usage(format!("{address}: {sentence}")));
         }
     }
-    let listen = vec![Listen::mqtt(args.mqtt), Listen::http(args.http)];
-    let config = Config { data_dir: args.data.clone(), listen, ..Config::from_environment()? };
-    create_folder(&args.data).map_err(|error| Failure::Error(format!("{}: {error}", args.data.display())))?;
+    let listen = vec![
+        Listen::mqtt(args.mqtt),
+        Listen::mqtt(args.mqtts).secure(),
+        Listen::http(args.http),
+        Listen::http(args.https).secure(),
+    ];
+    let in_folder = |error| Failure::Error(format!("{}: {error}", args.data.display()));
+    create_folder(&args.data).map_err(in_folder)?;
+    let tls = papers::make(&args.data, wall_ms() / 1000).map_err(in_folder)?;
+    let config = Config { data_dir: args.data.clone(), listen, tls, ..Config::from_environment()? };
     let secret = demo_key(&args.data)?;
 
     let stop = Arc::new(AtomicBool::new(false));
@@ -83,9 +90,7 @@ struct Demo {
 
 impl Demo {
     fn ready(self, bound: &Bound, lend: &mpsc::Sender<Thermostat>) {
-        let address =
-            |wanted| bound.listeners.iter().find(|(protocol, _)| *protocol == wanted).map(|(_, at)| *at);
-        let (http, mqtt) = (address(Protocol::Http), address(Protocol::Mqtt));
+        let (http, mqtt) = (bound.address(Protocol::Http, false), bound.address(Protocol::Mqtt, false));
         if let Some(http) = http
             && let Err(error) = replace_file(&url_path(&self.args.data), &format!("http://{http}\n"))
         {
@@ -99,22 +104,29 @@ impl Demo {
         }
         let mut stdout = std::io::stdout();
         // Nobody may be reading; the gateway serves all the same.
-        drop(Screen::stdout(&mut stdout).bytes(self.banner(http, mqtt).as_bytes()));
+        drop(Screen::stdout(&mut stdout).bytes(self.banner(bound).as_bytes()));
         crate::notify::ready();
     }
 
-    fn banner(&self, http: Option<SocketAddr>, mqtt: Option<SocketAddr>) -> String {
-        let shown = |scheme: &str, at: Option<SocketAddr>| {
-            at.map_or_else(String::new, |at| format!("{scheme}://{at}"))
+    fn banner(&self, bound: &Bound) -> String {
+        let shown = |scheme: &str, protocol, tls| {
+            bound.address(protocol, tls).map_or_else(String::new, |at| format!("{scheme}://{at}"))
         };
-        let (http, mqtt) = (shown("http", http), shown("mqtt", mqtt));
+        let (http, https) = (shown("http", Protocol::Http, false), shown("https", Protocol::Http, true));
+        let (mqtt, mqtts) = (shown("mqtt", Protocol::Mqtt, false), shown("mqtts", Protocol::Mqtt, true));
+        let authority = papers::authority_path(&self.args.data);
+        let authority = authority.canonicalize().unwrap_or(authority);
+        let authority = authority.display();
         let data = self.args.data.display();
         let folder =
             if self.args.data == Path::new(DATA_DIR) { String::new() } else { format!(" --data {data}") };
         let Self { program, secret, .. } = self;
         format!(
             "gateway {} for trying out: this machine only, everything kept in {data}\n\n  \
-             http   {http}\n  mqtt   {mqtt}\n  agent  {AGENT}\n  key    {secret}\n\n\
+             http   {http}\n  https  {https}\n  mqtt   {mqtt}\n  mqtts  {mqtts}\n  agent  {AGENT}\n  key    {secret}\n\n\
+             To trust the certificate:\n\n  \
+             curl --cacert {authority} {https}/healthz\n  \
+             export SSL_CERT_FILE={authority}\n\n\
              Try in another terminal:\n\n  \
              {program} devices{folder}\n  \
              {program} call{folder} thermostat read_temperature\n  \
@@ -178,7 +190,9 @@ mod tests {
         let args = DevArgs {
             data: folder.path().join("d"),
             http: "0.0.0.0:0".parse().unwrap(),
+            https: mqtt,
             mqtt,
+            mqtts: mqtt,
             no_demo: true,
         };
         let Err(Failure::Usage(sentence)) = run(args, None) else { panic!("it served") };
@@ -188,20 +202,27 @@ mod tests {
 
     #[test]
     fn the_banner_ends_with_ready_and_can_be_pasted() {
-        let args = DevArgs {
-            data: "elsewhere".into(),
-            http: "127.0.0.1:0".parse().unwrap(),
-            mqtt: "127.0.0.1:0".parse().unwrap(),
-            no_demo: false,
-        };
+        let at = "127.0.0.1:0".parse().unwrap();
+        let args =
+            DevArgs { data: "elsewhere".into(), http: at, https: at, mqtt: at, mqtts: at, no_demo: false };
         let program = program_name(Some(&OsString::from("target/release/gateway")));
         let demo = Demo { args, secret: "api_x".into(), program, stop: Arc::default() };
-        let banner =
-            demo.banner(Some("127.0.0.1:81".parse().unwrap()), Some("127.0.0.1:82".parse().unwrap()));
+        let port = |port: u16| std::net::SocketAddr::from(([127, 0, 0, 1], port));
+        let listeners = vec![
+            (Listen::http(at), port(81)),
+            (Listen::mqtt(at), port(82)),
+            (Listen::http(at).secure(), port(83)),
+            (Listen::mqtt(at).secure(), port(84)),
+        ];
+        let banner = demo.banner(&Bound { listeners });
         assert_eq!(banner.lines().last(), Some("ready"));
         for line in [
             "  http   http://127.0.0.1:81",
             "  mqtt   mqtt://127.0.0.1:82",
+            "  https  https://127.0.0.1:83",
+            "  mqtts  mqtts://127.0.0.1:84",
+            "  curl --cacert elsewhere/ca.pem https://127.0.0.1:83/healthz",
+            "  export SSL_CERT_FILE=elsewhere/ca.pem",
             "  agent  demo",
             "  key    api_x",
             "  target/release/gateway devices --data elsewhere",

@@ -20,6 +20,7 @@
 pub mod agent;
 pub mod auth;
 pub mod buffers;
+pub mod certificates;
 pub mod cli;
 pub mod command;
 pub mod config;

@@ -102,6 +102,13 @@ limits! {
         unidentified_per_address: u32 = 64, 0..=1_000_000, "connections";
         /// Unidentified connections on one core; the oldest of them gives way.
         unidentified_per_core: u32 = 2048, 1..=1_000_000, "connections";
+        /// Time for a TLS handshake; then the connection is closed.
+        tls_handshake_ms: u64 = 10_000, 100..=600_000, "ms";
+        /// Steps of TLS handshakes that one core does between two looks at everybody else; each takes up to a tenth of a
+        /// millisecond.
+        tls_handshakes_per_turn: usize = 16, 1..=10_000, "steps";
+        /// TLS input that brings no data (key updates, empty records) before the connection is closed.
+        tls_fruitless_bytes_max: usize = 262_144, 4096..=1_073_741_824, "bytes";
         /// Time from the TCP accept to the whole MQTT CONNECT; then the connection is closed.
         connect_timeout_ms: u64 = 20_000, 100..=600_000, "ms";
         /// Largest first MQTT packet (CONNECT); a larger one closes the connection before its body is read.

@@ -20,6 +20,7 @@
 use crate::agent::gather::{Query, View};
 use crate::auth::Keys;
 use crate::auth::{Agent, InFlight};
+use crate::certificates::News;
 use crate::command::id::CommandId;
 use crate::command::inquiry::{Inquiry, Told};
 use crate::command::outcome::Outcome;
@@ -68,6 +69,8 @@ pub enum Mail {
     },
     /// To every core: these keys count from now on.
     Keys(Arc<Keys>),
+    /// To the first core, for its metrics: how it stands with the certificate of the TLS listeners.
+    Certificate(News),
     /// To the store writer.
     Store(ToStore),
     /// From the store writer.

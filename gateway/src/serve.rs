@@ -8,7 +8,8 @@
 //! ```
 
 use crate::auth::{Keys, Watch};
-use crate::config::{Config, Protocol};
+use crate::certificates::{Certificates, News, Offer};
+use crate::config::{Config, Listen, Protocol};
 use crate::device::manifest::ManifestLimits;
 use crate::device::name::HomeHash;
 use crate::device::translator::NAMESPACE;
@@ -22,6 +23,7 @@ use crate::store::writer::{Writer, WriterLimits};
 use crate::worker::Worker;
 use codec::limits::MQTT_HEADER_BYTES_MAX;
 use engine::net::Net;
+use engine::net::os::OsNet;
 use engine::start::{Options, Running, Stopper, clerk, start};
 use engine::wiring::{Clerk, Outside};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -34,8 +36,16 @@ use std::time::{Duration, Instant};
 /// What is listened on, once it is.
 #[derive(Clone, Debug)]
 pub struct Bound {
-    /// Protocol and real address of each listener, in the order of the configuration.
-    pub listeners: Vec<(Protocol, SocketAddr)>,
+    /// Each listener with its real address, in the order of the configuration.
+    pub listeners: Vec<(Listen, SocketAddr)>,
+}
+
+impl Bound {
+    /// The address of the first listener of a kind.
+    pub fn address(&self, protocol: Protocol, tls: bool) -> Option<SocketAddr> {
+        let wanted = |(listen, _): &&(Listen, SocketAddr)| listen.protocol == protocol && listen.tls == tls;
+        self.listeners.iter().find(wanted).map(|(_, at)| *at)
+    }
 }
 
 /// Why the gateway could not run, or not run on.
@@ -48,23 +58,31 @@ pub enum Failure {
 }
 
 /// Runs the gateway on the calling thread until SIGTERM or SIGINT and the graceful stop that follows. `ready` is called once,
-/// when every listener accepts. A second signal ends the stop at once; SIGHUP reads the keys again.
+/// when every listener accepts. A second signal ends the stop at once; SIGHUP reads the keys and the certificate again.
 ///
 /// # Errors
 ///
-/// When the keys cannot be read, an address cannot be bound, or threads cannot be started.
+/// When the keys or the certificate cannot be read, an address cannot be bound, or threads cannot be started.
 pub fn serve(config: Config, ready: impl FnOnce(&Bound) + Send + 'static) -> Result<(), Failure> {
     let failed = |what: &str, why: &dyn std::fmt::Display| Failure::Start(format!("{what}: {why}"));
     let signals = hear_signals().map_err(|error| failed("signals cannot be heard", &error))?;
-    let mut watch = Watch::new(&config.data_dir);
+    let watch = Watch::new(&config.data_dir);
     let keys =
         Keys::load(&config.data_dir, None).map_err(|error| failed("the keys cannot be read", &error))?;
     let keys = Arc::new(keys);
-    let house = build(&config, &keys).map_err(|error| failed("the gateway cannot listen", &error))?;
-    let protocols = config.listen.iter().map(|listen| listen.protocol);
-    ready(&Bound { listeners: protocols.zip(house.addresses().iter().copied()).collect() });
+    let secure = Certificates::load(&config)
+        .map_err(|error| failed("the certificate of the TLS listeners cannot be used", &error))?;
+    let (certificates, offer) = secure.unzip();
+    let house =
+        build(&config, &keys, offer.as_ref()).map_err(|error| failed("the gateway cannot listen", &error))?;
+    let listeners = config.listen.iter().cloned().zip(house.addresses().iter().copied());
+    ready(&Bound { listeners: listeners.collect() });
     tracing::info!(cores = config.core_count(), "ready");
-    control(&signals, &mut watch, keys, &mut house.outside(), config.core_count());
+    let mut desk = Desk { watch, keys, certificates, outside: house.outside(), cores: config.core_count() };
+    if let Some(offer) = &offer {
+        desk.certificate_in_force(offer, true);
+    }
+    desk.control(&signals);
     tracing::info!("stopping");
     notify::stopping();
     house.stop(Duration::from_millis(config.limits.drain_ms));
@@ -74,11 +92,17 @@ pub fn serve(config: Config, ready: impl FnOnce(&Bound) + Send + 'static) -> Res
     Ok(())
 }
 
-fn build(config: &Config, keys: &Arc<Keys>) -> std::io::Result<Running<Shard>> {
+fn build(config: &Config, keys: &Arc<Keys>, offer: Option<&Offer>) -> std::io::Result<Running<Shard>> {
     let cores = config.core_count();
     let addresses = config.listen.iter().map(|listen| listen.address).collect();
     let mut options = Options::new(cores, addresses);
+    for (listener, terms) in offer.iter().flat_map(|offer| &offer.terms) {
+        options.listeners[*listener].tls = Some(terms.clone());
+    }
     let limits = &config.limits;
+    options.limits.handshake_timeout = Duration::from_millis(limits.tls_handshake_ms);
+    options.limits.handshakes_per_turn = limits.tls_handshakes_per_turn;
+    options.limits.fruitless_bytes_max = limits.tls_fruitless_bytes_max;
     options.limits.carry_bytes_max =
         http_limits(limits).request_bytes_max().max(limits.packet_bytes_max()) + 64 * 1024;
     options.limits.marks.high_bytes = limits.backlog_bytes_max;
@@ -283,35 +307,81 @@ fn hear_signals() -> std::io::Result<Receiver<i32>> {
     Ok(heard)
 }
 
-/// Watches the keys until a signal says to stop.
-fn control<N: Net>(
-    signals: &Receiver<i32>,
-    watch: &mut Watch,
-    mut keys: Arc<Keys>,
-    outside: &mut Outside<N, Shard>,
+/// What the control thread has in hand.
+struct Desk {
+    watch: Watch,
+    keys: Arc<Keys>,
+    certificates: Option<Certificates>,
+    outside: Outside<OsNet, Shard>,
     cores: usize,
-) {
-    loop {
-        let changed = match signals.recv_timeout(Watch::INTERVAL) {
-            Ok(SIGHUP) => Some(watch.reload(&keys)),
-            Ok(_) | Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => watch.poll(&keys),
-        };
-        outside.flush();
-        match changed {
-            None => {}
-            Some(Ok(read)) => {
-                tracing::info!(keys = read.len(), "the keys have changed");
-                keys = Arc::new(read);
-                for core in 0..cores {
-                    outside.post(core, Mail::Keys(keys.clone()));
+}
+
+impl Desk {
+    /// Watches the keys until a signal says to stop.
+    fn control(&mut self, signals: &Receiver<i32>) {
+        loop {
+            let changed = match signals.recv_timeout(Watch::INTERVAL) {
+                Ok(SIGHUP) => {
+                    self.reload_certificate();
+                    Some(self.watch.reload(&self.keys))
                 }
-            }
-            Some(Err(error)) => {
-                tracing::error!(%error, "the key file cannot be read; the keys stay as they were")
+                Ok(_) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => self.watch.poll(&self.keys),
+            };
+            self.outside.flush();
+            match changed {
+                None => {}
+                Some(Ok(read)) => {
+                    tracing::info!(keys = read.len(), "the keys have changed");
+                    self.keys = Arc::new(read);
+                    for core in 0..self.cores {
+                        self.outside.post(core, Mail::Keys(self.keys.clone()));
+                    }
+                }
+                Some(Err(error)) => {
+                    tracing::error!(%error, "the key file cannot be read; the keys stay as they were")
+                }
             }
         }
     }
+
+    /// Has every core offer what the files hold now; if that is nothing good, everything stays as it is.
+    fn reload_certificate(&mut self) {
+        let Some(certificates) = &self.certificates else {
+            return;
+        };
+        let read = certificates.read().and_then(|offer| {
+            let expired = offer.has_expired(wall_s());
+            if expired { Err("the certificate in the file has expired".to_owned()) } else { Ok(offer) }
+        });
+        match read {
+            Ok(offer) => {
+                for core in 0..self.cores {
+                    for (listener, terms) in &offer.terms {
+                        self.outside.renew(core, *listener, terms.clone());
+                    }
+                }
+                tracing::info!("new connections are shown the certificate that was read now");
+                self.certificate_in_force(&offer, false);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the certificate cannot be renewed; the one in force stays");
+                self.outside.post(0, Mail::Certificate(News::Refused));
+            }
+        }
+    }
+
+    fn certificate_in_force(&mut self, offer: &Offer, first: bool) {
+        if let Some(complaint) = offer.complaint(wall_s()) {
+            tracing::error!("{complaint}");
+        }
+        let not_after_s = offer.not_after_s;
+        self.outside.post(0, Mail::Certificate(News::InForce { not_after_s, first }));
+    }
+}
+
+fn wall_s() -> u64 {
+    crate::cli::wall_ms() / 1000
 }
 
 /// A second signal means: now.

@@ -229,6 +229,7 @@ impl Service for Shard {
             Mail::Measure { from, ticket } => self.measure(cx, from, ticket),
             Mail::Measured { ticket, counters } => self.measured(cx, ticket, &counters),
             Mail::Keys(keys) => self.keys_changed(cx, keys),
+            Mail::Certificate(news) => self.counters.certificate(news),
             Mail::Stored(stored) => self.stored(cx, stored),
             Mail::Worked(worked) => self.manifest_compiled(cx, worked),
             Mail::Store(_) | Mail::Work(_) => {

@@ -70,6 +70,12 @@ impl Identity {
         self.not_after_s
     }
 
+    /// Whether these bytes stand somewhere in the server's own certificate, as a name does that it is good for.
+    pub fn mentions(&self, name: &[u8]) -> bool {
+        let own = self.certified.cert.first().map_or(&[][..], |own| own);
+        !name.is_empty() && own.windows(name.len()).any(|window| window == name)
+    }
+
     pub(super) fn certified(&self) -> CertifiedKey {
         CertifiedKey::clone(&self.certified)
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 use ureq::http::Response;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 use super::output::plain;
@@ -68,7 +69,8 @@ impl Target {
             .proxy(None)
             .max_redirects(0)
             .timeout_connect(Some(Duration::from_secs(10)))
-            .timeout_global(Some(patience));
+            .timeout_global(Some(patience))
+            .tls_config(trust(&url, &self.data)?);
         let mut api = Api { http: config.build().new_agent(), url, key, root: String::new() };
         let agent = match &self.agent {
             Some(agent) => agent.clone(),
@@ -186,20 +188,46 @@ fn advice(status: u16, code: &str) -> Option<&'static str> {
 
 fn check_url(url: &str) -> Result<(), Failure> {
     match url.split_once("://") {
-        Some(("http", rest)) if !rest.is_empty() => Ok(()),
-        Some(("https", _)) => {
-            Err(Failure::Usage("https:// arrives with a later version; use http://".to_owned()))
-        }
+        Some(("http" | "https", rest)) if !rest.is_empty() => Ok(()),
         Some(_) | None => Err(Failure::Usage(format!("{url:?} is not an address such as {URL}"))),
     }
 }
 
 /// The key of `gateway dev`, for a gateway on this machine alone.
 fn demo_key(data: &Path, url: &str) -> Option<String> {
-    let uri: ureq::http::Uri = url.parse().ok()?;
-    let host = uri.host()?.trim_matches(['[', ']']);
-    let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    if here { dev::recorded(&dev::key_path(data)) } else { None }
+    if is_here(url) { dev::recorded(&dev::key_path(data)) } else { None }
+}
+
+/// Whether a URL leads to this machine by a loopback name.
+fn is_here(url: &str) -> bool {
+    let uri: Option<ureq::http::Uri> = url.parse().ok();
+    let host = uri.as_ref().and_then(|uri| uri.host()).unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whom to trust over `https`: the authorities in SSL_CERT_FILE, or for this machine the one of `gateway dev`, or the public
+/// ones.
+fn trust(url: &str, data: &Path) -> Result<TlsConfig, Failure> {
+    let builder = TlsConfig::builder();
+    if !url.starts_with("https:") {
+        return Ok(builder.build());
+    }
+    let of_dev = Some(dev::papers::authority_path(data)).filter(|path| is_here(url) && path.exists());
+    let Some(file) = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from).or(of_dev) else {
+        return Ok(builder.build());
+    };
+    let unusable = |why: &dyn std::fmt::Display| Failure::Usage(format!("{}: {why}", file.display()));
+    let pem = std::fs::read(&file).map_err(|error| unusable(&error))?;
+    let found: Result<Vec<_>, _> = parse_pem(&pem).collect();
+    let trusted = found.map_err(|error| unusable(&error))?.into_iter().filter_map(|item| match item {
+        PemItem::Certificate(authority) => Some(authority),
+        _ => None,
+    });
+    let trusted: Vec<_> = trusted.collect();
+    if trusted.is_empty() {
+        return Err(unusable(&"there is no certificate in it"));
+    }
+    Ok(builder.root_certs(RootCerts::new_with_certs(&trusted)).build())
 }
 
 fn no_key() -> Failure {

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, IsTerminal, Stdout, Write};
 use std::process::ExitCode;
 
 use crate::auth::KeysError;
-use crate::config::{ConfigError, Listen, Protocol};
+use crate::config::{ConfigError, Protocol};
 use crate::serve::{self, Bound};
 
 /// Where answers go, and whether a person reads them.
@@ -135,12 +135,14 @@ impl From<serve::Failure> for Failure {
 }
 
 /// The banner of `gateway serve`: what is bound, and at last `ready`.
-pub(crate) fn banner(screen: &mut Screen<'_>, listen: &[Listen], bound: &Bound) {
+pub(crate) fn banner(screen: &mut Screen<'_>, bound: &Bound) {
     let mut text = format!("gateway {}\n", env!("CARGO_PKG_VERSION"));
-    for (listen, (protocol, address)) in listen.iter().zip(&bound.listeners) {
-        text.push_str(&match protocol {
-            Protocol::Mqtt => format!("mqtt   mqtt://{address}\n"),
-            Protocol::Http => format!("http   http://{address}  serves {}\n", listen.serves),
+    for (listen, address) in &bound.listeners {
+        text.push_str(&match (listen.protocol, listen.tls) {
+            (Protocol::Mqtt, false) => format!("mqtt   mqtt://{address}\n"),
+            (Protocol::Mqtt, true) => format!("mqtts  mqtts://{address}\n"),
+            (Protocol::Http, false) => format!("http   http://{address}  serves {}\n", listen.serves),
+            (Protocol::Http, true) => format!("https  https://{address}  serves {}\n", listen.serves),
         });
     }
     text.push_str("ready\n");

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::{Failure, Screen};
+use crate::certificates::Certificates;
 use crate::config::{Config, default_text};
 
 #[derive(Subcommand)]
@@ -28,7 +29,9 @@ pub(super) enum ConfigCommand {
 pub(super) fn run(command: &ConfigCommand, screen: &mut Screen<'_>) -> Result<(), Failure> {
     match command {
         ConfigCommand::Check { file } => {
-            Config::load(file)?;
+            let config = Config::load(file)?;
+            Certificates::load(&config)
+                .map_err(|why| Failure::Usage(format!("{}: {why}", file.display())))?;
             screen.line(format_args!("{}: ok", file.display()))
         }
         ConfigCommand::Print { file } => {

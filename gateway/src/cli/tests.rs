@@ -260,7 +260,7 @@ fn says_when_nobody_listens_and_when_it_was_typed_wrong() {
     let url = format!("http://127.0.0.1:{port}");
     for (line, code, sentence) in [
         (vec!["devices", "--url", &url, "--key", "k"], 1, "nobody listens there"),
-        (vec!["devices", "--url", "https://x", "--key", "k"], 2, "https:// arrives with a later version"),
+        (vec!["devices", "--url", "ftp://x", "--key", "k"], 2, "is not an address such as"),
         (vec!["devices", "--url", "x:80", "--key", "k"], 2, "is not an address"),
         (vec!["call", "a", "b", "{c}", "--url", &url, "--key", "k"], 2, "the payload is not JSON"),
     ] {

@@ -22,7 +22,7 @@ data_dir = "gateway-data"
 [[listen]]
 protocol = "mqtt"
 address = "127.0.0.1:1883"
-# TLS listeners arrive with a later version.
+# With TLS below it (1.2 and 1.3), by the certificate of [tls]; 8883 is the usual port then.
 tls = false
 
 # Where agents and operators connect.
@@ -33,7 +33,8 @@ tls = false
 # devices: /mqtt, /socket.io/; agents: /v1, /developer, /mcp, /openapi.json; operator: /console, /metrics, /healthz, /readyz
 serves = ["devices", "agents", "operator"]
 
-# The certificate of listeners with tls = true. No default.
+# The certificate of listeners with tls = true. No default. SIGHUP has the files read again: new connections are shown the new
+# certificate, open ones live on; if the files are not good, the old one stays, and an error is logged.
 [tls]
 # PEM chain, the server's own certificate first:
 # certificate = "cert.pem"

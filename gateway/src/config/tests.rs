@@ -84,7 +84,7 @@ fn names_the_line_of_an_unknown_key() {
 fn refuses_what_it_cannot_serve_with_a_sentence() {
     let listen = |rest: &str| format!("[[listen]]\nprotocol = \"http\"\naddress = \"127.0.0.1:80\"\n{rest}");
     for (text, sentence) in [
-        (listen("tls = true\n"), "TLS listeners arrive with a later version"),
+        (listen("tls = true\n"), "listen 0: tls = true needs [tls] with certificate and key"),
         (listen("serves = []\n"), "serves is empty"),
         (listen("serves = [\"devils\"]\n"), "unknown variant `devils`"),
         (listen("") + &listen(""), "127.0.0.1:80 is taken"),

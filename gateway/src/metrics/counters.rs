@@ -13,6 +13,7 @@ use super::labels::{
     Transport, TriggerOutcome,
 };
 use super::table::{Family, Kind, ROWS, SERIES};
+use crate::certificates::News;
 use crate::store;
 
 /// Bounds of the command histogram, in seconds: from a device on the same desk to the longest timeout.
@@ -139,6 +140,21 @@ impl Counters {
     /// A message came or went.
     pub fn message(&mut self, direction: Direction, transport: Transport) {
         self.rise(Family::Messages, &[direction as usize, transport as usize], 1);
+    }
+
+    /// The certificate of the TLS listeners was read, or could not be.
+    pub fn certificate(&mut self, news: News) {
+        match news {
+            News::InForce { not_after_s, first } => {
+                self.set(Family::CertificateExpires, &[], not_after_s);
+                self.set(Family::CertificateRefused, &[], 0);
+                self.rise(Family::CertificateReloads, &[0], u64::from(!first));
+            }
+            News::Refused => {
+                self.set(Family::CertificateRefused, &[], 1);
+                self.rise(Family::CertificateReloads, &[1], 1);
+            }
+        }
     }
 
     /// A connection ended for a reason.

@@ -59,6 +59,9 @@ pub(super) enum Family {
     Memory,
     Ended,
     TlsHandshakes,
+    CertificateReloads,
+    CertificateRefused,
+    CertificateExpires,
     Accepts,
     Turns,
     Wakes,
@@ -78,7 +81,7 @@ const fn row(name: &'static str, kind: Kind, labels: &'static [Label], sentence:
 }
 
 /// Every counter and gauge.
-pub(super) const ROWS: [Row; 30] = [
+pub(super) const ROWS: [Row; 33] = [
     row(
         "gateway_connections_total",
         Kind::Counter,
@@ -188,6 +191,24 @@ pub(super) const ROWS: [Row; 30] = [
         Kind::Counter,
         &[(OUTCOME, &HANDSHAKES)],
         "TLS handshakes that ended; `untrusted`: the client does not trust the certificate and said so.",
+    ),
+    row(
+        "gateway_certificate_reloads_total",
+        Kind::Counter,
+        &[(OUTCOME, &["renewed", "refused"])],
+        "Times that the certificate of the TLS listeners was read again (SIGHUP).",
+    ),
+    row(
+        "gateway_certificate_refused",
+        Kind::Gauge,
+        &[],
+        "1 while the certificate files hold nothing that can be used and an older certificate is shown: an alarm.",
+    ),
+    row(
+        "gateway_certificate_expires_seconds",
+        Kind::Gauge,
+        &[],
+        "When the certificate of the TLS listeners expires, in Unix seconds; 0 without TLS.",
     ),
     row(
         "gateway_accepts_total",
