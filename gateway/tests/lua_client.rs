@@ -18,7 +18,9 @@ const DEVICES: usize = 10;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Way {
     Mqtt,
+    Mqtts,
     Ws,
+    Wss,
     /// With these transports of `socket.io-client`.
     SocketIo(&'static str),
 }
@@ -27,14 +29,18 @@ impl Way {
     fn url(self, gateway: &Gateway) -> String {
         match self {
             Self::Mqtt => format!("mqtt://{}", gateway.mqtt),
+            Self::Mqtts => format!("mqtts://{}", gateway.mqtts),
             Self::Ws => format!("ws://{}/mqtt", gateway.http),
+            Self::Wss => format!("wss://{}/mqtt", gateway.https),
             Self::SocketIo(_) => format!("http://{}", gateway.http),
         }
     }
 
-    fn start(self, url: &str, key: &str) -> LuaDevices {
+    fn start(self, gateway: &Gateway, key: &str) -> LuaDevices {
+        let url = &self.url(gateway);
         match self {
             Self::Mqtt | Self::Ws => LuaDevices::start(url, "alpha", key),
+            Self::Mqtts | Self::Wss => LuaDevices::trusting(&gateway.authority(), url, "alpha", key),
             Self::SocketIo(transports) => {
                 LuaDevices::start_socketio("socket.io-client", url, "alpha", key, transports)
             }
@@ -44,8 +50,8 @@ impl Way {
     /// What the API calls it.
     fn transport(self) -> &'static str {
         match self {
-            Self::Mqtt => "mqtt",
-            Self::Ws => "mqtt_ws",
+            Self::Mqtt | Self::Mqtts => "mqtt",
+            Self::Ws | Self::Wss => "mqtt_ws",
             Self::SocketIo(_) => "socketio",
         }
     }
@@ -84,6 +90,23 @@ fn a_socketio_device_lives_over_web_socket_on_three_cores() {
     assert!(handed_over > 0, "connections went home to other cores");
 }
 
+#[test]
+fn a_lua_device_lives_under_tls_on_one_core() {
+    whole_life(1, Way::Mqtts);
+}
+
+#[test]
+fn a_lua_device_lives_under_tls_on_three_cores() {
+    let handed_over = whole_life(3, Way::Mqtts);
+    assert!(handed_over > 0, "connections went home to other cores, with their keys");
+}
+
+#[test]
+fn a_lua_device_lives_over_web_socket_under_tls_on_three_cores() {
+    let handed_over = whole_life(3, Way::Wss);
+    assert!(handed_over > 0, "connections went home to other cores, with their keys");
+}
+
 fn whole_life(cores: usize, way: Way) -> u64 {
     let gateway = Gateway::start(cores, "triggers_per_second_per_agent = 100");
     let device_key = gateway.add_key("alpha", "commands,triggers");
@@ -92,8 +115,7 @@ fn whole_life(cores: usize, way: Way) -> u64 {
     wait_for("the running gateway knows the new keys", SOON, || {
         (beta.get("/devices").status == 200 && alpha.get("/devices").status == 200).then_some(())
     });
-    let url = way.url(&gateway);
-    let mut devices = way.start(&url, &device_key);
+    let mut devices = way.start(&gateway, &device_key);
     let names: Vec<String> = (0..DEVICES).map(|n| format!("pico-{n}")).collect();
     for name in &names {
         devices.connect(name);
@@ -105,7 +127,7 @@ fn whole_life(cores: usize, way: Way) -> u64 {
     carries_triggers(&alpha, &mut devices);
     keeps_agents_apart(&alpha, &beta);
     assert!(devices.others("error").is_empty(), "{:?}", devices.others("error"));
-    goes_at_once_and_comes_back(&alpha, devices, way, &url, &device_key);
+    goes_at_once_and_comes_back(&alpha, devices, || way.start(&gateway, &device_key));
 
     let handed_over = metric(&alpha.text("/metrics"), "gateway_handed_over_total");
     assert_eq!(gateway.stop(), Some(0));
@@ -215,7 +237,7 @@ fn keeps_agents_apart(alpha: &Agent, beta: &Agent) {
     assert_eq!(alpha.get("/devices").status, 200);
 }
 
-fn goes_at_once_and_comes_back(alpha: &Agent, devices: LuaDevices, way: Way, url: &str, key: &str) {
+fn goes_at_once_and_comes_back(alpha: &Agent, devices: LuaDevices, again: impl Fn() -> LuaDevices) {
     let events = alpha.events(None);
     devices.kill();
     wait_for("the tools of the killed devices are gone at once", Duration::from_secs(1), || {
@@ -233,7 +255,7 @@ fn goes_at_once_and_comes_back(alpha: &Agent, devices: LuaDevices, way: Way, url
     assert_eq!((offline.status, &offline.json["code"]), (503, &json!("device-offline")));
     assert_eq!(offline.json["outcome"], "not_sent");
 
-    let mut devices = way.start(url, key);
+    let mut devices = again();
     devices.connect("pico-0");
     wait_for("the tools are back", SOON, || {
         alpha.tools().contains(&"device__pico_0__echo".to_owned()).then_some(())

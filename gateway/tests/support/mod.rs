@@ -12,6 +12,7 @@ pub mod node;
 pub mod python;
 pub mod raw;
 pub mod scene;
+pub mod tls;
 pub mod web_socket;
 
 use std::io::{BufRead, BufReader};
@@ -29,6 +30,9 @@ pub struct Gateway {
     data: tempfile::TempDir,
     pub http: SocketAddr,
     pub mqtt: SocketAddr,
+    /// The same with TLS; who connects there trusts [`Gateway::authority`].
+    pub https: SocketAddr,
+    pub mqtts: SocketAddr,
 }
 
 impl Gateway {
@@ -36,10 +40,15 @@ impl Gateway {
     pub fn start(cores: usize, limits: &str) -> Self {
         let data = tempfile::tempdir().expect("a folder");
         let config = data.path().join("gateway.toml");
+        let tls = gateway::dev::papers::make(data.path(), unix_s()).expect("a certificate");
+        let [certificate, key] = [tls.certificate, tls.key].map(|path| path.expect("it was made"));
         let text = format!(
             "data_dir = {:?}\ncores = {cores}\n\
              [[listen]]\nprotocol = \"mqtt\"\naddress = \"127.0.0.1:0\"\n\
              [[listen]]\nprotocol = \"http\"\naddress = \"127.0.0.1:0\"\n\
+             [[listen]]\nprotocol = \"mqtt\"\naddress = \"127.0.0.1:0\"\ntls = true\n\
+             [[listen]]\nprotocol = \"http\"\naddress = \"127.0.0.1:0\"\ntls = true\n\
+             [tls]\ncertificate = {certificate:?}\nkey = {key:?}\n\
              [limits]\nunidentified_per_address = 0\n{limits}\n",
             data.path().join("data")
         );
@@ -52,8 +61,9 @@ impl Gateway {
             .spawn()
             .expect("the gateway starts");
         let banner = read_banner(&mut child);
-        let [mqtt, http] = ["mqtt://", "http://"].map(|scheme| find_address(&banner, scheme));
-        Self { child, data, http, mqtt }
+        let [mqtt, http, mqtts, https] =
+            ["mqtt://", "http://", "mqtts://", "https://"].map(|scheme| find_address(&banner, scheme));
+        Self { child, data, http, mqtt, https, mqtts }
     }
 
     /// Makes a key and gives its secret.
@@ -66,6 +76,11 @@ impl Gateway {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let stdout = String::from_utf8(output.stdout).expect("text");
         stdout.lines().last().expect("the secret is the last line").trim().to_owned()
+    }
+
+    /// The file with the authority that signed its certificate; `cert.pem` and `key.pem` lie beside it.
+    pub fn authority(&self) -> PathBuf {
+        gateway::dev::papers::authority_path(self.data.path())
     }
 
     /// Where its keys are.
@@ -105,6 +120,12 @@ impl Drop for Gateway {
             eprintln!("{}", self.log());
         }
     }
+}
+
+/// Seconds since 1970, for certificates.
+pub fn unix_s() -> u64 {
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH).expect("the clock is set").as_secs()
 }
 
 /// The product's binary.
