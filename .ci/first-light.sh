@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --quiet
 folder=$(mktemp -d)
-target/release/gateway dev --data "$folder" --http 127.0.0.1:0 --mqtt 127.0.0.1:0 >"$folder/banner" 2>"$folder/log" &
+target/release/gateway dev --data "$folder" --http 127.0.0.1:0 --https 127.0.0.1:0 --mqtt 127.0.0.1:0 --mqtts 127.0.0.1:0 >"$folder/banner" 2>"$folder/log" &
 pid=$!
 trap 'kill "$pid" 2>/dev/null || :; wait "$pid" 2>/dev/null || :; rm -rf "$folder"' EXIT
 
