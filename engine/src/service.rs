@@ -215,6 +215,11 @@ impl<'a, S: Service> Cx<'a, S> {
         self.hub.is_open(conn)
     }
 
+    /// Where the connection came from, while it is open for the tenant.
+    pub fn opened(&self, conn: Key) -> Option<Opened> {
+        self.hub.opened(conn)
+    }
+
     /// Bytes of output that wait for the connection: not yet offered to the kernel or not yet taken by it.
     pub fn backlog_bytes(&self, conn: Key) -> usize {
         self.hub.unsent_bytes(conn)

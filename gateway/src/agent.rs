@@ -25,3 +25,4 @@ pub mod parameters;
 pub mod routes;
 pub mod ticket;
 pub mod tools;
+pub mod vetting;

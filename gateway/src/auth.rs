@@ -1,26 +1,45 @@
 //! Who may do what: keys, the agents they speak for, and the devices and operations they are bound to.
 //!
 //! Owns the key file of the data folder (read, watched, edited), the immutable snapshot [`Keys`] that cores check secrets
-//! against, and the quotas of an [`Agent`], the only state that cores share. It never sees a socket or a request, keeps no
-//! secret (only hashes), and writes none to a log. Everything fails closed: a broken file changes nothing, an empty one
-//! denies everybody.
+//! against, the quotas of an [`Agent`], the only state that cores share, and the [`Gatekeeper`], who is asked about every key
+//! that is not in the file: he counts the failures of a source, and knows the auth service where there is one. It never sees a
+//! socket or a request of a peer, writes no secret to a file or a log, and keeps one in memory ([`Sealed`]) only while the
+//! service may have to be asked about it. Everything fails closed: a broken file changes nothing, an empty one denies
+//! everybody, and an answer that cannot be read admits nobody.
 
 mod agent;
+mod answer;
+mod bounded;
+pub mod callers;
 mod digest;
 pub mod edit;
+mod flights;
+mod gatekeeper;
 mod grant;
 mod key_file;
 mod keys;
+mod lockout;
+pub mod mail;
 mod operations;
+mod roster;
+mod sealed;
 mod secret;
+mod verdicts;
 mod watch;
 
 pub use agent::{Agent, InFlight, OpenStream, RetryAfterMs};
+pub use answer::{Allowed, Answer, Fault};
 pub use digest::Digest;
+pub use flights::FlightRules;
+pub use gatekeeper::{Call, Gatekeeper, GatekeeperCounters, GatekeeperRules};
 pub use grant::{DevicePattern, Grant};
-pub use keys::{Keys, KeysError};
+pub use keys::{Keys, KeysError, Known};
+pub use lockout::LockoutRules;
 pub use operations::Operations;
+pub use roster::Roster;
+pub use sealed::{SECRET_BYTES_MAX, Sealed};
 pub use secret::Secret;
+pub use verdicts::VerdictRules;
 pub use watch::Watch;
 
 /// Longest agent id, in characters.

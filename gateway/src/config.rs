@@ -21,6 +21,8 @@ use crate::limits::Limits;
 
 /// The folder for keys and the store, when the configuration names none.
 pub const DATA_DIR: &str = "gateway-data";
+/// Longest time for which a yes of the auth service may be used, in ms.
+const CACHE_MS_MAX: u64 = 86_400_000;
 /// More cores than this are taken for a slip of the pen.
 const CORES_MAX: usize = 1024;
 
@@ -268,12 +270,19 @@ impl Serves {
 
 impl Auth {
     fn problem(&self) -> Option<&'static str> {
-        match self.mode {
-            AuthMode::Http => Some(
-                "auth.mode = \"http\": asking a service arrives with a later version; until then, use \"keys\"",
-            ),
-            AuthMode::Keys if self.timeout_ms == 0 => Some("auth.timeout_ms must be at least 1"),
-            AuthMode::Keys => None,
+        if self.timeout_ms == 0 {
+            return Some("auth.timeout_ms must be at least 1");
+        }
+        if self.cache_ms > CACHE_MS_MAX {
+            return Some(
+                "auth.cache_ms must be at most 86400000: a key that was taken back must be noticed some day",
+            );
+        }
+        match (self.mode, &self.url) {
+            (AuthMode::Keys, _) => None,
+            (AuthMode::Http, None) => Some("auth.mode = \"http\" needs auth.url, the service to ask"),
+            (AuthMode::Http, Some(url)) if is_service_url(url) => None,
+            (AuthMode::Http, Some(_)) => Some("auth.url must be http://HOST[:PORT]/PATH"),
         }
     }
 }
@@ -346,6 +355,12 @@ fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAd
             "address {text:?} is not IP:PORT, such as \"127.0.0.1:1883\" or \"[::]:1883\""
         ))
     })
+}
+
+/// Whether questions can be posted to `url`.
+fn is_service_url(url: &str) -> bool {
+    let Ok(uri) = url.parse::<ureq::http::Uri>() else { return false };
+    uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty())
 }
 
 /// The URL with whatever may be a secret in it replaced: user information and the query.

@@ -11,6 +11,7 @@
 //! ```
 
 pub mod admission;
+pub mod antechamber;
 pub mod claim;
 pub mod conflict;
 pub mod control;
@@ -32,4 +33,5 @@ pub mod talk;
 pub mod topic;
 pub mod translator;
 pub mod unidentified;
+pub mod vetting;
 pub mod wire;

@@ -114,6 +114,29 @@ limits! {
         /// Largest first MQTT packet (CONNECT); a larger one closes the connection before its body is read.
         connect_bytes_max: usize = 16_384, 512..=1_048_576, "bytes";
     }
+    "Log-in" {
+        /// Wrong keys from one source (an address, or an IPv6 /64) in one agent's name, within the window, that lock it out. 0
+        /// switches it off.
+        auth_failures_max: u32 = 5, 0..=1000, "failures";
+        /// The window in which wrong keys are counted.
+        auth_failures_window_ms: u64 = 60_000, 100..=86_400_000, "ms";
+        /// Time for which further wrong keys of a locked-out source are answered `RATE_LIMITED`; a right key always passes.
+        auth_lockout_ms: u64 = 600_000, 100..=86_400_000, "ms";
+        /// Sources whose failures are remembered; the oldest gives way.
+        auth_sources_max: u32 = 100_000, 1..=10_000_000, "sources";
+        /// Calls to the auth service at once; there is at most one per key.
+        auth_calls_max: u32 = 64, 1..=1024, "calls";
+        /// Log-ins that may wait for the auth service; one more is refused for now (CONNACK 3, HTTP 503).
+        auth_waiting_max: u32 = 10_000, 1..=1_000_000, "log-ins";
+        /// Time that one log-in waits for the auth service; then it is refused for now.
+        auth_wait_ms: u64 = 5000, 100..=60_000, "ms";
+        /// Time for which a no of the auth service is used, give or take a fifth.
+        auth_no_ms: u64 = 5000, 0..=600_000, "ms";
+        /// Time for which a yes of the auth service may be used while the service is away.
+        auth_outage_ms: u64 = 900_000, 0..=86_400_000, "ms";
+        /// Answers of the auth service that are remembered; the oldest gives way.
+        auth_answers_max: u32 = 100_000, 1..=10_000_000, "answers";
+    }
     "Devices" {
         /// Devices, connected or remembered, that one core keeps; one more is refused at its log-in.
         devices_per_core_max: u32 = 1_000_000, 1..=100_000_000, "devices";

@@ -1,5 +1,5 @@
 //! Every sentence that neighbours say to each other: one enum, so that reading this page is reading the whole
-//! conversation between cores, the store writer and the worker.
+//! conversation between cores, the store writer, the worker and the gatekeeper.
 //!
 //! Owns the shapes of mail and nothing else. A command costs two of these however large the fleet: [`Mail::Ask`] to the
 //! device's home core and [`Mail::Settled`] back. Payloads travel in buffers that come from, and go back to, a pool
@@ -15,10 +15,13 @@
 //!                 <- Controlled ------
 //!   agent's core  -- Gather --------->  every core       home core -- Work(Compile) -> worker
 //!                 <- Gathered --------                             <- Worked(Compiled)
+//!   any core      -- Gatekeeper(Judge) -> gatekeeper <- Gatekeeper(Heard) -- callers
+//!                 <- Judged(Judged) ----
 //! ```
 
 use crate::agent::gather::{Query, View};
 use crate::auth::Keys;
+use crate::auth::mail::{FromGatekeeper, ToGatekeeper};
 use crate::auth::{Agent, InFlight};
 use crate::certificates::News;
 use crate::command::id::CommandId;
@@ -79,6 +82,10 @@ pub enum Mail {
     Work(ToWorker),
     /// From the worker.
     Worked(FromWorker),
+    /// To the gatekeeper.
+    Gatekeeper(ToGatekeeper),
+    /// From the gatekeeper.
+    Judged(FromGatekeeper),
 }
 
 /// A command on its way from the agent's core to the device's home.

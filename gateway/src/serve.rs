@@ -1,15 +1,23 @@
 //! Puts the house together and runs it until it is asked to stop.
 //!
-//! Owns the composition: cores with their shards, the store writer and the worker as neighbours, and the control thread that
-//! hears signals and watches the key file. No rule of the product is here.
+//! Owns the composition: cores with their shards; the store writer, the worker and the gatekeeper as neighbours; callers of the
+//! auth service, where there is one; and the control thread that hears signals and watches the key file. No rule of the product
+//! is here.
 //!
 //! ```text
-//!   control (this thread) --Keys, stop--> core 0 .. core N-1  <--mail-->  store writer (N), worker (N+1)
+//!   control (this thread) --Keys, stop--> core 0 .. core N-1  <--mail-->  store writer (N), worker (N+1), gatekeeper (N+2)
 //! ```
 
-use crate::auth::{Keys, Watch};
+mod gatekeeping;
+
+pub use gatekeeping::{gatekeeper_rules, turn_gatekeeper};
+use gatekeeping::{run_gatekeeper, service_address};
+
+use crate::auth::callers::office;
+use crate::auth::mail::ToGatekeeper;
+use crate::auth::{Gatekeeper, Keys, Watch};
 use crate::certificates::{Certificates, News, Offer};
-use crate::config::{Config, Listen, Protocol};
+use crate::config::{AuthMode, Config, Listen, Protocol};
 use crate::device::manifest::ManifestLimits;
 use crate::device::name::HomeHash;
 use crate::device::translator::NAMESPACE;
@@ -113,13 +121,22 @@ fn build(config: &Config, keys: &Arc<Keys>, offer: Option<&Offer>) -> std::io::R
     };
     let seeds = Seeds { home: (dice()?, dice()?), epoch: dice()? as u32 };
     let doors = config.listen.iter().map(|listen| Door { protocol: listen.protocol, serves: listen.serves });
-    let facts = Arc::new(facts(limits.clone(), doors.collect(), seeds, cores, now()));
+    let facts = facts(limits.clone(), doors.collect(), seeds, cores, now());
+    let facts = Arc::new(Facts { asks_service: config.auth.mode == AuthMode::Http, ..facts });
     let (writer, worker) = (writer(limits), Worker::timed(manifest_limits(limits)));
+    let rules = gatekeeper_rules(limits, &config.auth);
+    let keeper = Gatekeeper::new(rules, facts.home, keys.roster().clone());
+    let (leave, calls) = office();
     let clerks = vec![
         clerk("store", move |clerk| run_writer(clerk, writer)),
         clerk("worker", move |clerk| run_worker(clerk, &worker)),
+        clerk("gatekeeper", move |clerk| run_gatekeeper(clerk, keeper, &leave)),
     ];
-    start(options, clerks, |_core| Shard::new(facts.clone(), keys.clone()))
+    let house = start(options, clerks, |_core| Shard::new(facts.clone(), keys.clone()))?;
+    if let Some(address) = service_address(&config.auth, limits) {
+        calls.start(&address, facts.gatekeeper, || house.outside())?;
+    }
+    Ok(house)
 }
 
 /// What is drawn once for a process.
@@ -131,7 +148,8 @@ pub struct Seeds {
     pub epoch: u32,
 }
 
-/// What every shard of a house knows. The store writer and the worker are the neighbours behind the cores, in this order.
+/// What every shard of a house knows. The store writer, the worker and the gatekeeper are the neighbours behind the
+/// cores, in this order.
 pub fn facts(limits: Limits, doors: Vec<Door>, seeds: Seeds, cores: usize, started_at: Instant) -> Facts {
     Facts {
         mqtt: Arc::new(mqtt_limits(&limits)),
@@ -151,6 +169,8 @@ pub fn facts(limits: Limits, doors: Vec<Door>, seeds: Seeds, cores: usize, start
         store: cores,
         worker: cores + 1,
         resident_bytes: crate::metrics::resident_bytes,
+        gatekeeper: cores + 2,
+        asks_service: false,
         limits,
     }
 }
@@ -337,6 +357,8 @@ impl Desk {
                     for core in 0..self.cores {
                         self.outside.post(core, Mail::Keys(self.keys.clone()));
                     }
+                    // The gatekeeper is the third neighbour behind the cores.
+                    self.outside.post(self.cores + 2, Mail::Gatekeeper(ToGatekeeper::Forgive));
                 }
                 Some(Err(error)) => {
                     tracing::error!(%error, "the key file cannot be read; the keys stay as they were")

@@ -7,12 +7,14 @@
 use crate::agent::http::HttpPeer;
 use crate::agent::ticket::Ticket;
 use crate::auth::Keys;
+use crate::auth::mail::FromGatekeeper;
 use crate::buffers::Buffers;
 use crate::command::again::Attempt;
 use crate::command::pending::Pending;
 use crate::command::records::Records;
 use crate::command::repeats::Repeats;
 use crate::config::{Protocol, Serves};
+use crate::device::antechamber::Antechamber;
 use crate::device::conflict::Conflicts;
 use crate::device::conversation::MqttPeer;
 use crate::device::interned::Interned;
@@ -62,6 +64,10 @@ pub struct Facts {
     pub worker: usize,
     /// Asks how much memory the process has; the simulator has an answer of its own, so that its runs are equal.
     pub resident_bytes: fn() -> Option<u64>,
+    /// The post address of the gatekeeper.
+    pub gatekeeper: usize,
+    /// An auth service is asked about keys that the key file does not know.
+    pub asks_service: bool,
 }
 
 /// What a listener speaks.
@@ -103,6 +109,7 @@ pub struct Shard {
     pub(crate) unidentified: Unidentified,
     /// Socket.IO connections whose words wait until the conversation listens.
     pub(crate) unheard: Vec<Key>,
+    pub(crate) antechamber: Antechamber,
     pub(crate) devices: Registry,
     pub(crate) conflicts: Conflicts,
     pub(crate) manifests: Interned,
@@ -134,6 +141,7 @@ impl Shard {
             keys,
             peers: Peers::default(),
             unheard: Vec::new(),
+            antechamber: Antechamber::default(),
             devices: Registry::default(),
             conflicts: Conflicts::default(),
             manifests: Interned::default(),
@@ -232,7 +240,11 @@ impl Service for Shard {
             Mail::Certificate(news) => self.counters.certificate(news),
             Mail::Stored(stored) => self.stored(cx, stored),
             Mail::Worked(worked) => self.manifest_compiled(cx, worked),
-            Mail::Store(_) | Mail::Work(_) => {
+            Mail::Judged(FromGatekeeper::Judged(judged)) => self.judged(cx, judged),
+            Mail::Judged(FromGatekeeper::Counted { ticket, counters }) => {
+                self.gatekeeper_counted(cx, ticket, &counters);
+            }
+            Mail::Store(_) | Mail::Work(_) | Mail::Gatekeeper(_) => {
                 debug_assert!(false, "core {from} wrote to the wrong neighbour")
             }
         }

@@ -58,7 +58,7 @@ impl Shard {
                     peer.session.owes() > 0 || talk.is_some_and(|talk| talk.is_busy())
                 }),
                 Peer::Http(peer) => match peer.waits {
-                    Waits::Ticket(_) => true,
+                    Waits::Verdict(_) | Waits::Ticket(_) => true,
                     Waits::Request => !peer.session.is_idle(),
                     Waits::Stream(_) | Waits::End => false,
                 },

@@ -67,7 +67,7 @@ mod violation;
 
 pub use codec::http::{Headers, Malformed, Method, Version, percent_decode, query_decode, query_pairs};
 pub use limits::Limits;
-pub use request::Request;
+pub use request::{Kept, Request};
 pub use response::{After, Response};
 pub use session::{Event, Session};
 pub use violation::Violation;

@@ -12,11 +12,13 @@ use benches::device::{AGENT, KEYS};
 use engine::net::fake::{Client, FakeNet, Kernel};
 use engine::wiring::{Clerk, Wiring};
 use engine::{Core, Limits as CoreLimits};
-use gateway::auth::Keys;
-use gateway::config::{Protocol, Serves};
+use gateway::auth::{Gatekeeper, Keys};
+use gateway::config::{Auth, Protocol, Serves};
 use gateway::device::name::HomeHash;
 use gateway::limits::Limits;
-use gateway::serve::{Seeds, facts, manifest_limits, turn_worker, turn_writer, writer};
+use gateway::serve::{
+    Seeds, facts, gatekeeper_rules, manifest_limits, turn_gatekeeper, turn_worker, turn_writer, writer,
+};
 use gateway::shard::{Door, Shard};
 use gateway::store::mail::FromStore;
 use gateway::store::writer::Writer;
@@ -74,6 +76,8 @@ pub(crate) struct House {
     answers: Vec<(usize, FromStore)>,
     worker: Clerk<FakeNet, Shard>,
     compiler: Worker,
+    gatekeeper: Clerk<FakeNet, Shard>,
+    keeper: Gatekeeper,
     costs: [Cost; 4],
 }
 
@@ -81,7 +85,7 @@ impl House {
     /// A house of so many cores in which nobody has connected.
     pub(crate) fn new(cores: usize) -> Self {
         let kernel = Kernel::new(7, cores, 2);
-        let mut wiring: Wiring<FakeNet, Shard> = Wiring::unslept(cores, 2, 4096);
+        let mut wiring: Wiring<FakeNet, Shard> = Wiring::unslept(cores, 3, 4096);
         let limits = Limits {
             triggers_per_second_per_agent: 1_000_000,
             events_kept_per_agent: 1000,
@@ -99,6 +103,12 @@ impl House {
             cores: (0..cores).map(build).collect(),
             store: wiring.clerk(0).expect("the first clerk"),
             worker: wiring.clerk(1).expect("the second clerk"),
+            gatekeeper: wiring.clerk(2).expect("the third clerk"),
+            keeper: Gatekeeper::new(
+                gatekeeper_rules(&limits, &Auth::default()),
+                facts.home,
+                Arc::clone(keys.roster()),
+            ),
             writer: writer(&limits),
             compiler: Worker::new(manifest_limits(&limits)),
             answers: Vec::new(),
@@ -137,6 +147,8 @@ impl House {
             }
             self.turn_store();
             let compiled = turn_worker(&mut self.worker, &self.compiler);
+            // Every key is of the key file, so that there is nothing to call for.
+            turn_gatekeeper(&mut self.gatekeeper, &mut self.keeper, self.kernel.now(), &mut drop);
             let asleep = |core| self.kernel.asked_to_sleep(core) != Some(Duration::ZERO);
             let rests = !compiled && self.store.letters() == 0 && (0..self.cores.len()).all(asleep);
             quiet = if rests { quiet + 1 } else { 0 };

@@ -14,7 +14,7 @@ use crate::core::Limits;
 use crate::core::conn::{Conn, Flag};
 use crate::core::desk::Desks;
 use crate::mailbox::UNPOSTED_LETTERS_MARK;
-use crate::service::{Close, Service};
+use crate::service::{Close, Opened, Service};
 use crate::slots::{Key, Queue, Slots};
 use crate::stats::CoreStats;
 use crate::timer::{Alarm, Alarms, Wheel};
@@ -113,6 +113,10 @@ impl<S: Service> Hub<S> {
 
     pub(crate) fn is_open(&self, key: Key) -> bool {
         self.conns.get(key).is_some_and(Conn::open)
+    }
+
+    pub(crate) fn opened(&self, key: Key) -> Option<Opened> {
+        self.conns.get(key).filter(|conn| conn.open()).map(Conn::opened)
     }
 
     pub(crate) fn out(&mut self, key: Key) -> Option<&mut Vec<u8>> {

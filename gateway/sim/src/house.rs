@@ -8,10 +8,12 @@ use crate::swarm::Swarm;
 use engine::net::fake::{Dice, FakeNet, Kernel};
 use engine::wiring::{Clerk, Outside, Wiring};
 use engine::{Core, Turn};
-use gateway::auth::Keys;
-use gateway::config::{Protocol, Serves};
+use gateway::auth::{Gatekeeper, Keys};
+use gateway::config::{Auth, Protocol, Serves};
 use gateway::mail::Mail;
-use gateway::serve::{Seeds, facts, manifest_limits, turn_worker, turn_writer};
+use gateway::serve::{
+    Seeds, facts, gatekeeper_rules, manifest_limits, turn_gatekeeper, turn_worker, turn_writer,
+};
 use gateway::shard::{Door, Shard};
 use gateway::store::journal::JournalLimits;
 use gateway::store::mail::FromStore;
@@ -35,6 +37,8 @@ pub struct House {
     store: Clerk<FakeNet, Shard>,
     worker: Clerk<FakeNet, Shard>,
     compiler: Worker,
+    gatekeeper: Clerk<FakeNet, Shard>,
+    keeper: Gatekeeper,
     outside: Outside<FakeNet, Shard>,
     answers: Vec<(usize, FromStore)>,
 }
@@ -42,7 +46,7 @@ pub struct House {
 impl House {
     /// A house as the swarm wants it.
     pub fn new(swarm: &Swarm, kernel: &Kernel, dice: &mut Dice) -> Self {
-        let mut wiring: Wiring<FakeNet, Shard> = Wiring::unslept(swarm.cores, 2, swarm.letters_max);
+        let mut wiring: Wiring<FakeNet, Shard> = Wiring::unslept(swarm.cores, 3, swarm.letters_max);
         let keys =
             Arc::new(Keys::parse(&key_file(swarm.tenants, &[]), None).expect("the key file is well-formed"));
         let serves = Serves { devices: true, agents: true, operator: true };
@@ -64,12 +68,18 @@ impl House {
         Self {
             stopped: vec![false; cores.len()],
             cores,
-            keys,
             writer: Writer::new(limits),
             store: wiring.clerk(0).expect("the first clerk"),
             worker: wiring.clerk(1).expect("the second clerk"),
             compiler: Worker::new(manifest_limits(&swarm.limits)),
+            gatekeeper: wiring.clerk(2).expect("the third clerk"),
+            keeper: Gatekeeper::new(
+                gatekeeper_rules(&swarm.limits, &Auth::default()),
+                facts.home,
+                keys.roster().clone(),
+            ),
             outside: wiring.outside(),
+            keys,
             answers: Vec::new(),
         }
     }
@@ -93,6 +103,13 @@ impl House {
         self.outside.flush();
     }
 
+    /// One turn of the gatekeeper.
+    pub fn turn_gatekeeper(&mut self, kernel: &Kernel) {
+        turn_gatekeeper(&mut self.gatekeeper, &mut self.keeper, kernel.now(), &mut |call| {
+            unreachable!("there is no auth service to ask: {call:?}")
+        });
+    }
+
     /// The keys that devices have of their own are taken back.
     pub fn revoke(&mut self, tenants: usize, revoked: &[String]) {
         let keys =
@@ -112,7 +129,7 @@ impl House {
 
     /// Letters that no clerk has read yet.
     pub fn letters(&self) -> usize {
-        self.store.letters() + self.worker.letters()
+        self.store.letters() + self.worker.letters() + self.gatekeeper.letters()
     }
 }
 

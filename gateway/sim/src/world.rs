@@ -114,7 +114,7 @@ impl World {
         match who {
             0 => self.turn_some_core(roll),
             1 => self.turn_writer(),
-            2 => self.house.turn_worker(),
+            2 => self.turn_worker(),
             3 => self.step_some_peer(),
             _ => self.step_clock(),
         }
@@ -206,8 +206,14 @@ impl World {
                 self.turn_core(core);
             }
             self.turn_writer();
-            self.house.turn_worker();
+            self.turn_worker();
         }
+    }
+
+    /// A turn of the neighbours that do little: the worker and the gatekeeper.
+    fn turn_worker(&mut self) {
+        self.house.turn_worker();
+        self.house.turn_gatekeeper(&self.kernel);
     }
 
     /// Takes back the key of a device that has one of its own.

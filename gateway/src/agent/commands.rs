@@ -219,7 +219,12 @@ impl Shard {
             ApiError::InvalidArguments => ("", settled.text.as_slice()),
             _ => (said, &b""[..]),
         };
-        self.problem(cx, conn, error, &Problem { detail, outcome: Some(outcome), id: settled.id, errors });
+        self.problem(
+            cx,
+            conn,
+            error,
+            &Problem { detail, outcome: Some(outcome), id: settled.id, errors, ..Problem::default() },
+        );
     }
 }
 

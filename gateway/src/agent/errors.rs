@@ -18,6 +18,10 @@ pub enum ApiError {
     Unauthorized,
     /// A key that may not do this.
     Forbidden,
+    /// A wrong key from a source that has shown too many of them.
+    RateLimited,
+    /// The auth service cannot say now whether the key is good.
+    AuthUnavailable,
     /// No such path.
     NotFound,
     /// A path, but not with this method.
@@ -99,6 +103,10 @@ table! {
         "Send `Authorization: Bearer <key>` with a key that has not been revoked."
     Forbidden "forbidden" 403 false "The key may not do this."
         "Use a key with the operation that the detail names."
+    RateLimited "rate-limited" 429 true "Too many wrong keys came from this address."
+        "Wait for retryAfterMs, or use a right key: that is never locked out."
+    AuthUnavailable "auth-unavailable" 503 true "The key cannot be checked now."
+        "Try again; the auth service does not answer."
     NotFound "not-found" 404 false "There is nothing at this path."
         "Check the path; names in it are percent-encoded."
     MethodNotAllowed "method-not-allowed" 405 false "The path does not take this method."
@@ -189,6 +197,8 @@ pub struct Problem<'a> {
     pub outcome: Option<&'static str>,
     /// The command.
     pub id: Option<CommandId>,
+    /// When the same request may be tried again, in ms.
+    pub retry_after_ms: Option<u64>,
     /// A JSON array of `{pointer, detail}`.
     pub errors: &'a [u8],
 }
@@ -207,6 +217,9 @@ impl Problem<'_> {
         }
         if let Some(id) = self.id {
             write!(body, ",\"commandId\":\"{id}\"").expect(VEC);
+        }
+        if let Some(ms) = self.retry_after_ms {
+            write!(body, ",\"retryAfterMs\":{ms}").expect(VEC);
         }
         if !self.errors.is_empty() {
             body.extend_from_slice(b",\"errors\":");

@@ -10,9 +10,9 @@
 //! ```
 
 use super::errors::{ApiError, Problem};
-use super::http::{Caller, Waits};
+use super::http::Waits;
 use super::parameters::{BAD_ENCODING, parameters};
-use crate::auth::{Agent, Grant, OpenStream};
+use crate::auth::{Agent, OpenStream};
 use crate::command::id::read_hex;
 use crate::mail::Mail;
 use crate::shard::{Cx, Shard};
@@ -35,8 +35,6 @@ const FETCH_BYTES_MAX: u32 = 256 * 1024;
 pub struct Stream {
     /// Whose events: the agent's place for this stream.
     pub place: OpenStream,
-    /// The key it was opened with; when that is revoked the stream ends.
-    pub grant: Arc<Grant>,
     /// What comes next.
     pub next: After,
     /// A fetch is under way.
@@ -59,7 +57,6 @@ impl Shard {
         cx: &mut Cx<'_>,
         conn: Key,
         request: &Request<'_>,
-        caller: &Caller,
         agent: &Arc<Agent>,
     ) {
         let mut cursor: Option<String> = request.header("last-event-id").map(Into::into);
@@ -79,7 +76,6 @@ impl Shard {
         let Some(begin) = self.read_cursor(cursor.as_deref()) else {
             return self.bad_parameter(cx, conn, "the cursor is not one that this gateway gave");
         };
-        let Some(grant) = caller.grant.clone() else { return };
         let Some(place) = agent.try_open_stream(self.facts.limits.event_streams_per_agent) else {
             return self.problem(cx, conn, ApiError::TooManyStreams, &Problem::default());
         };
@@ -97,7 +93,7 @@ impl Shard {
                 After::Cursor(0)
             }
         };
-        let stream = Stream { place, grant, next, fetching: false, comment_at };
+        let stream = Stream { place, next, fetching: false, comment_at };
         peer.waits = Waits::Stream(Box::new(stream));
         self.fetch(cx, conn);
     }
@@ -197,18 +193,6 @@ impl Shard {
             let agent = stream.place.agent().name_shared().clone();
             let unfetch = ToStore::Unfetch { core: cx.core(), reader: conn, agent };
             cx.post(self.facts.store, Mail::Store(unfetch));
-        }
-    }
-
-    /// Other keys count from now on: streams whose key is gone end.
-    pub(crate) fn streams_recheck(&mut self, cx: &mut Cx<'_>) {
-        for (conn, peer) in self.peers.iter_mut() {
-            if let crate::peer::Peer::Http(peer) = peer
-                && let Waits::Stream(stream) = &peer.waits
-                && !self.keys.is_live(&stream.grant)
-            {
-                cx.hang_up(conn);
-            }
         }
     }
 }

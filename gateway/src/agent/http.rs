@@ -6,13 +6,13 @@
 use super::errors::{ApiError, CONTENT_TYPE, Problem};
 use super::events::Stream;
 use super::lua;
-use super::routes::{Access, Endpoint, Found, Route, Tongue, find};
-use crate::auth::Agent;
-use crate::auth::Operations;
-use crate::auth::{Digest, Grant};
+use super::routes::{Endpoint, Found, Route, Tongue, find};
+use super::vetting::{Asked, Denied, Whole};
+use crate::auth::mail::Judged;
+use crate::auth::{Agent, Grant};
 use crate::config::Serves;
 use crate::device::control::Wish;
-use crate::metrics::{AuthOutcome, Closed, ConnectionOutcome, Direction, Transport};
+use crate::metrics::{Closed, ConnectionOutcome, Direction, Transport};
 use crate::shard::{Baggage, Cx, Facts, Shard};
 use engine::{Close, Key, Verdict};
 use std::sync::Arc;
@@ -38,6 +38,12 @@ pub struct HttpPeer {
     pub opened_at: Instant,
     /// It has shown a right key once: no stranger any more.
     pub identified: bool,
+    /// The key of its last request, if it was a right one.
+    pub grant: Option<Arc<Grant>>,
+    /// The gatekeeper has been asked whether that key still is one.
+    pub rechecking: bool,
+    /// The gatekeeper's last word on a key that it showed.
+    pub heard: Option<Box<Judged>>,
 }
 
 /// What a connection waits for.
@@ -45,6 +51,8 @@ pub struct HttpPeer {
 pub enum Waits {
     /// The peer: for its next request.
     Request,
+    /// Mail: for the gatekeeper's word on the key of its request.
+    Verdict(Box<Asked>),
     /// Mail: for the answer to its request.
     Ticket(Key),
     /// Events.
@@ -80,16 +88,22 @@ impl HttpPeer {
             waits: Waits::Request,
             opened_at: now,
             identified: false,
+            grant: None,
+            rechecking: false,
+            heard: None,
         }
     }
 
     /// When the connection must be looked at, whatever comes.
     pub fn next_timeout(&self) -> Option<Instant> {
-        match &self.waits {
-            Waits::Request | Waits::Ticket(_) => self.session.next_timeout(),
+        let own = match &self.waits {
+            Waits::Request => return self.session.next_timeout(),
+            Waits::Verdict(asked) => return Some(asked.until),
+            Waits::Ticket(_) => self.session.next_timeout(),
             Waits::Stream(stream) => Some(stream.comment_at),
-            Waits::End => None,
-        }
+            Waits::End => return None,
+        };
+        [own, self.next_recheck()].into_iter().flatten().min()
     }
 }
 
@@ -104,7 +118,14 @@ impl Shard {
             };
             match peer.waits {
                 Waits::Request | Waits::Stream(_) => {}
-                Waits::Ticket(_) | Waits::End => return Verdict::Pause { consumed: input.taken() },
+                Waits::Verdict(_) | Waits::Ticket(_) | Waits::End => {
+                    return Verdict::Pause { consumed: input.taken() };
+                }
+            }
+            if peer.heard.is_some() && peer.session.head(&input).is_some() {
+                // The gatekeeper has spoken about a caller who promised a large body.
+                self.promised(cx, conn, &input);
+                continue;
             }
             let Some(out) = cx.out_urgent(conn) else { return Verdict::Close };
             match peer.session.next(&mut input, out, now) {
@@ -125,7 +146,7 @@ impl Shard {
     /// A large body is promised: it is kept only for a caller who may send it.
     fn promised(&mut self, cx: &mut Cx<'_>, conn: Key, input: &Input<'_>) {
         let Some(head) = self.peers.http_mut(conn).and_then(|peer| peer.session.head(input)) else { return };
-        let Some(admitted) = self.admit_request(cx, conn, &head) else { return };
+        let Some(admitted) = self.admit_request(cx, conn, &head, Whole::HeadOnly) else { return };
         self.identify(conn, &admitted.caller);
         let now = cx.now();
         if let (Some(peer), Some(out)) = (self.peers.http_mut(conn), cx.out_urgent(conn)) {
@@ -135,13 +156,24 @@ impl Shard {
 
     fn request(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>) {
         self.counters.message(Direction::In, Transport::Http);
-        let Some(admitted) = self.admit_request(cx, conn, request) else { return };
+        self.request_again(cx, conn, request);
+    }
+
+    /// A request is looked at, for the first time or after the gatekeeper's word.
+    pub(super) fn request_again(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>) {
+        let Some(admitted) = self.admit_request(cx, conn, request, Whole::Request) else { return };
         self.identify(conn, &admitted.caller);
         self.serve(cx, conn, request, &admitted);
     }
 
     /// Finds the route and asks who is there; whoever may not go on has been answered.
-    fn admit_request(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>) -> Option<Admitted> {
+    fn admit_request(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        request: &Request<'_>,
+        whole: Whole,
+    ) -> Option<Admitted> {
         let peer = self.peers.http_mut(conn)?;
         peer.tongue = Tongue::of(request.path);
         let serves = peer.serves;
@@ -163,49 +195,27 @@ impl Shard {
             self.problem(cx, conn, ApiError::NotFound, &Problem::default());
             return None;
         };
-        match self.who_asks(route, request, agent) {
+        match self.who_asks(cx, conn, route, request, agent) {
             Ok(caller) => Some(Admitted { endpoint: route.endpoint, name: name.to_owned(), caller }),
-            Err(error) => {
+            Err(Denied::For(error)) => {
                 self.turn_down(cx, conn, error, route);
+                None
+            }
+            Err(Denied::LockedOut(left)) => {
+                self.locked_out(cx, conn, left);
+                None
+            }
+            Err(Denied::NotYet(doubt)) => {
+                self.ask_about_request(cx, conn, request, doubt, whole);
                 None
             }
         }
     }
 
-    /// Who asks, and whether they may.
-    fn who_asks(&mut self, route: &Route, request: &Request<'_>, agent: &str) -> Result<Caller, ApiError> {
-        if route.access == Access::Open {
-            return Ok(Caller { grant: None, agent: None });
-        }
-        let secret = request.header("authorization").and_then(bearer);
-        let grant = secret.and_then(|secret| self.keys.check_digest(&Digest::of(secret.as_bytes())));
-        let Some(grant) = grant.cloned() else {
-            self.counters.auth(AuthOutcome::UnknownKey);
-            return Err(ApiError::Unauthorized);
-        };
-        let operator = grant.allows(Operations::OPERATOR);
-        let agent = match route.access {
-            Access::Open | Access::AnyKey => Some(grant.agent.clone()),
-            Access::Operator if operator => None,
-            Access::OwnAgent if operator && grant.agent.name() != agent => {
-                Some(self.keys.agent(agent).cloned().ok_or(ApiError::NotFound)?)
-            }
-            Access::OwnAgent if grant.agent.name() != agent => return Err(ApiError::NotFound),
-            Access::OwnAgent if operator || grant.allows(Operations::AGENT) => Some(grant.agent.clone()),
-            Access::Operator | Access::OwnAgent => {
-                self.counters.auth(AuthOutcome::OtherBinding);
-                return Err(ApiError::Forbidden);
-            }
-        };
-        self.counters.auth(AuthOutcome::Admitted);
-        Ok(Caller { grant: Some(grant), agent })
-    }
-
     fn turn_down(&mut self, cx: &mut Cx<'_>, conn: Key, error: ApiError, route: &Route) {
         match error {
             ApiError::Unauthorized => {
-                let challenge = [("WWW-Authenticate", "Bearer realm=\"gateway\"")];
-                self.problem_with(cx, conn, error, &Problem::default(), &challenge);
+                self.unauthorized(cx, conn);
             }
             ApiError::Forbidden => {
                 let needs: Vec<_> = route.access.operation().names().collect();
@@ -219,6 +229,9 @@ impl Shard {
     /// Whoever has shown a right key is no stranger any more.
     fn identify(&mut self, conn: Key, caller: &Caller) {
         let Some(peer) = self.peers.http_mut(conn) else { return };
+        if caller.grant.is_some() {
+            peer.grant.clone_from(&caller.grant);
+        }
         if caller.grant.is_some() && !peer.identified {
             peer.identified = true;
             self.counters.connection(Transport::Http, ConnectionOutcome::Accepted);
@@ -250,7 +263,7 @@ impl Shard {
         admitted: &Admitted,
         agent: &Arc<Agent>,
     ) {
-        let Admitted { endpoint, name, caller } = admitted;
+        let Admitted { endpoint, name, .. } = admitted;
         match endpoint {
             Endpoint::Healthz
             | Endpoint::Readyz
@@ -272,7 +285,7 @@ impl Shard {
             Endpoint::CommandState => self.show_command(cx, conn, agent, name),
             Endpoint::CommandCancel => self.cancel_command(cx, conn, agent, name),
             Endpoint::Tool => self.call_tool(cx, conn, request, agent, name),
-            Endpoint::Events => self.open_stream(cx, conn, request, caller, agent),
+            Endpoint::Events => self.open_stream(cx, conn, request, agent),
             Endpoint::LuaDevices => self.list_lua_devices(cx, conn, agent),
             Endpoint::LuaRegister => self.register_device(cx, conn, request, agent),
             Endpoint::LuaStatus => self.show_lua_status(cx, conn, agent, name),
@@ -364,6 +377,13 @@ impl Shard {
     pub(crate) fn agent_due(&mut self, cx: &mut Cx<'_>, conn: Key) {
         let now = cx.now();
         let Some(peer) = self.peers.http_mut(conn) else { return };
+        if let Waits::Verdict(_) = peer.waits {
+            return self.request_judged_late(cx, conn);
+        }
+        if peer.next_recheck().is_some_and(|at| at <= now) {
+            return self.recheck_agent(cx, conn);
+        }
+        let Some(peer) = self.peers.http_mut(conn) else { return };
         if let Waits::Stream(_) = peer.waits {
             return self.comment(cx, conn);
         }
@@ -384,17 +404,11 @@ impl Shard {
     /// An HTTP connection ended.
     pub(crate) fn agent_left(&mut self, cx: &mut Cx<'_>, conn: Key, peer: HttpPeer, _close: Close) {
         match peer.waits {
-            Waits::Request | Waits::End => {}
+            Waits::Request | Waits::Verdict(_) | Waits::End => {}
             Waits::Ticket(ticket) => {
                 self.tickets.remove(ticket);
             }
             Waits::Stream(stream) => self.close_stream(cx, conn, &stream),
         }
     }
-}
-
-/// The token of `Authorization: Bearer <token>`; the scheme's case does not matter (RFC 9110, 11.1).
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -169,6 +169,9 @@ pub fn write_problem(error: ApiError, problem: &Problem<'_>, body: &mut Vec<u8>)
     if let Some(id) = problem.id {
         write!(body, ",\"commandId\":\"{id}\"").expect(VEC);
     }
+    if let Some(ms) = problem.retry_after_ms {
+        write!(body, ",\"retryAfterMs\":{ms}").expect(VEC);
+    }
     if !problem.errors.is_empty() {
         body.extend_from_slice(b",\"errors\":");
         body.extend_from_slice(problem.errors);

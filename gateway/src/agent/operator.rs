@@ -6,6 +6,8 @@
 use super::errors::{ApiError, Problem};
 use super::http::{Caller, Waits};
 use super::ticket::{Awaits, Ticket};
+use crate::auth::GatekeeperCounters;
+use crate::auth::mail::ToGatekeeper;
 use crate::mail::Mail;
 use crate::metrics::{Counters, render};
 use crate::shard::{Cx, Shard};
@@ -49,9 +51,9 @@ impl Shard {
         });
     }
 
-    /// `GET /metrics`: every core and the store writer are asked for their counters.
+    /// `GET /metrics`: every core, the store writer and the gatekeeper are asked for their counters.
     pub(crate) fn metrics(&mut self, cx: &mut Cx<'_>, conn: Key) {
-        let awaits = Awaits::Counters { missing: cx.cores() + 1, sum: Box::new(Counters::new()) };
+        let awaits = Awaits::Counters { missing: cx.cores() + 2, sum: Box::new(Counters::new()) };
         let ticket = self.tickets.insert(Ticket { conn, awaits });
         if let Some(peer) = self.peers.http_mut(conn) {
             peer.waits = Waits::Ticket(ticket);
@@ -61,6 +63,7 @@ impl Shard {
             cx.post(core, Mail::Measure { from, ticket });
         }
         cx.post(self.facts.store, Mail::Store(ToStore::Count { core: from, reader: ticket }));
+        cx.post(self.facts.gatekeeper, Mail::Gatekeeper(ToGatekeeper::Count { core: from, ticket }));
     }
 
     /// Another core gathers counters.
@@ -83,6 +86,11 @@ impl Shard {
         counters: &store::counters::Counters,
     ) {
         self.add_counters(cx, ticket, &|sum| sum.add_store(counters));
+    }
+
+    /// The gatekeeper's counters have come.
+    pub(crate) fn gatekeeper_counted(&mut self, cx: &mut Cx<'_>, ticket: Key, counters: &GatekeeperCounters) {
+        self.add_counters(cx, ticket, &|sum| sum.add_gatekeeper(counters));
     }
 
     fn add_counters(&mut self, cx: &mut Cx<'_>, key: Key, add: &dyn Fn(&mut Counters)) {

@@ -31,6 +31,16 @@ impl Digest {
         self.0.iter().take(8).fold(0, |head, byte| head << 8 | u64::from(*byte))
     }
 
+    /// The first sixteen bytes, to find things by.
+    pub(super) fn name(&self) -> u128 {
+        self.0.iter().take(16).fold(0, |name, byte| name << 8 | u128::from(*byte))
+    }
+
+    /// All of it, to be hashed with what belongs to it.
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Lower-case hex.
     pub(super) fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()

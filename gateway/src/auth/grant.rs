@@ -5,8 +5,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::{Agent, DEVICE_NAME_CHARS_MAX, Digest, Operations, is_device_name};
+use super::{Agent, DEVICE_NAME_CHARS_MAX, Digest, Operations, Sealed, is_device_name};
 
 /// What a live key allows. Shared by the connections that logged in with it.
 pub struct Grant {
@@ -19,7 +20,18 @@ pub struct Grant {
     /// What it may be used for.
     pub operations: Operations,
     pub(super) digest: Digest,
+    pub(super) voucher: Option<Voucher>,
 }
+
+/// What a grant has in addition that is not of the key file but of the auth service: it must be asked for again.
+pub(super) struct Voucher {
+    /// None once nobody may ask about it any more.
+    pub(super) secret: Option<Sealed>,
+    pub(super) fresh_until: Instant,
+}
+
+/// The id of all keys that the auth service vouches for: it names none.
+const SERVICE_KEY_ID: &str = "auth-service";
 
 /// The devices that a key is bound to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +53,54 @@ impl Grant {
     /// Whether the key may be used for all of `operations`.
     pub fn allows(&self, operations: Operations) -> bool {
         self.operations.contains(operations)
+    }
+
+    /// A grant of the auth service, which counts until `fresh_until` and must then be asked for again.
+    pub(super) fn vouched(
+        agent: Arc<Agent>,
+        device: DevicePattern,
+        operations: Operations,
+        digest: Digest,
+        secret: Sealed,
+        fresh_until: Instant,
+    ) -> Self {
+        let voucher = Some(Voucher { secret: Some(secret), fresh_until });
+        Self { id: SERVICE_KEY_ID.into(), agent, device, operations, digest, voucher }
+    }
+
+    /// The same for a while longer: the auth service could not be asked, and nobody is thrown out for that.
+    pub fn prolonged(&self, fresh_until: Instant) -> Option<Self> {
+        let secret = self.secret()?.clone();
+        let (agent, device) = (Arc::clone(&self.agent), self.device.clone());
+        Some(Self::vouched(agent, device, self.operations, self.digest, secret, fresh_until))
+    }
+
+    /// When the auth service must be asked again; never for a key of the key file.
+    pub fn ask_again_at(&self) -> Option<Instant> {
+        self.voucher.as_ref().map(|voucher| voucher.fresh_until)
+    }
+
+    /// The hash of the key's secret.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The secret of a key that the auth service must be asked about again.
+    pub(crate) fn secret(&self) -> Option<&Sealed> {
+        self.voucher.as_ref()?.secret.as_ref()
+    }
+
+    /// What is kept of a grant when its connection is gone: all but the secret.
+    pub fn without_secret(grant: Arc<Self>) -> Arc<Self> {
+        let Some(Voucher { secret: Some(_), fresh_until }) = grant.voucher else { return grant };
+        Arc::new(Self {
+            id: grant.id.clone(),
+            agent: Arc::clone(&grant.agent),
+            device: grant.device.clone(),
+            operations: grant.operations,
+            digest: grant.digest,
+            voucher: Some(Voucher { secret: None, fresh_until }),
+        })
     }
 
     /// Whether both stand for the same secret with the same rights.

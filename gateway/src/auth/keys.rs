@@ -12,7 +12,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 pub use super::key_file::KeysError;
 use super::key_file::{self, KeyFile, KeyRecord};
-use super::{Agent, Digest, Grant};
+use super::{Agent, Digest, Grant, Roster};
 
 /// Every key of the gateway at one moment. Empty means that everybody is denied.
 #[derive(Debug, Default)]
@@ -23,6 +23,19 @@ pub struct Keys {
     agents: Vec<Arc<Agent>>,
     /// The hash of the file that they were read from.
     source: Option<Digest>,
+    /// Every agent of the process.
+    roster: Arc<Roster>,
+}
+
+/// What the key file says of a secret.
+#[derive(Clone, Copy, Debug)]
+pub enum Known<'k> {
+    /// It is a live key.
+    Live(&'k Arc<Grant>),
+    /// It was one.
+    Revoked,
+    /// It stands there not at all.
+    Unknown,
 }
 
 #[derive(Debug)]
@@ -60,7 +73,8 @@ impl Keys {
     /// Builds a snapshot from the text of a key file. Any error refuses the whole text.
     pub fn parse(text: &str, previous: Option<&Self>) -> Result<Self, KeysError> {
         let file = KeyFile::parse(text)?;
-        let mut keys = Self::empty();
+        let roster = previous.map(|keys| Arc::clone(&keys.roster)).unwrap_or_default();
+        let mut keys = Self { roster, ..Self::empty() };
         for record in &file.key {
             keys.admit(record, previous)?;
         }
@@ -73,10 +87,11 @@ impl Keys {
         let meaning = record.meaning()?;
         let grant = Grant {
             id: record.id.as_str().into(),
-            agent: self.agent_or_new(&record.agent, previous),
+            agent: self.agent_or_new(&record.agent),
             device: meaning.device,
             operations: meaning.operations,
             digest: meaning.digest,
+            voucher: None,
         };
         let kept = previous.and_then(|keys| keys.find(&grant.digest));
         let grant = match kept {
@@ -87,12 +102,11 @@ impl Keys {
         Ok(())
     }
 
-    fn agent_or_new(&mut self, name: &str, previous: Option<&Self>) -> Arc<Agent> {
+    fn agent_or_new(&mut self, name: &str) -> Arc<Agent> {
         match self.position(name) {
             Ok(at) => Arc::clone(&self.agents[at]),
             Err(at) => {
-                let known = previous.and_then(|keys| keys.agent(name));
-                let agent = known.map_or_else(|| Arc::new(Agent::new(name)), Arc::clone);
+                let agent = self.roster.agent(name);
                 self.agents.insert(at, Arc::clone(&agent));
                 agent
             }
@@ -119,15 +133,33 @@ impl Keys {
 
     /// The same, for a secret that was hashed where it arrived.
     pub fn check_digest(&self, digest: &Digest) -> Option<&Arc<Grant>> {
-        let entry = self.find(digest)?;
-        (!entry.revoked).then_some(&entry.grant)
+        match self.look_up(digest) {
+            Known::Live(grant) => Some(grant),
+            Known::Revoked | Known::Unknown => None,
+        }
     }
 
-    /// Whether what this grant allows still stands: its secret is known, not revoked, and has the same rights. A
-    /// connection whose grant is dead must be closed.
+    /// The same, telling a revoked key from an unknown one: no auth service is asked about a key that was taken back.
+    pub fn look_up(&self, digest: &Digest) -> Known<'_> {
+        match self.find(digest) {
+            Some(entry) if entry.revoked => Known::Revoked,
+            Some(entry) => Known::Live(&entry.grant),
+            None => Known::Unknown,
+        }
+    }
+
+    /// Every agent of the process, whoever vouches for it.
+    pub fn roster(&self) -> &Arc<Roster> {
+        &self.roster
+    }
+
+    /// Whether what this grant allows still stands: its secret is not revoked, and has the same rights. A connection whose
+    /// grant is dead must be closed. What the auth service vouches for stands as long as the file does not revoke it.
     pub fn is_live(&self, grant: &Grant) -> bool {
-        let entry = self.find(&grant.digest);
-        entry.is_some_and(|entry| !entry.revoked && entry.grant.equals(grant))
+        match self.find(&grant.digest) {
+            Some(entry) => !entry.revoked && (grant.voucher.is_some() || entry.grant.equals(grant)),
+            None => grant.voucher.is_some(),
+        }
     }
 
     /// The entry with this digest. The search over heads tells nothing of the secret, because it is over hashes that

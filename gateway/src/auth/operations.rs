@@ -49,6 +49,12 @@ impl Operations {
         Self(self.0 | more.0)
     }
 
+    /// The set without `less`.
+    #[must_use]
+    pub fn without(self, less: Self) -> Self {
+        Self(self.0 & !less.0)
+    }
+
     /// Whether nothing is in the set.
     pub fn is_empty(self) -> bool {
         self == Self::NONE

@@ -42,13 +42,13 @@ serves = ["devices", "agents", "operator"]
 # key = "key.pem"
 
 [auth]
-# "keys": the keys in data_dir/keys.toml. ("http", which asks a service as well, arrives with a later version.)
+# "keys": the keys in data_dir/keys.toml. "http": those, and for any other key a service is asked (docs/auth.md).
 mode = "keys"
 # The service in mode "http". No default.
 # url = "http://127.0.0.1:9000/validate"
 # How long one question to the service may take, in ms.
 timeout_ms = 2000
-# How long a yes of the service is used, in ms.
+# How long a yes of the service is used, in ms, give or take a fifth; open connections are checked again this often.
 cache_ms = 60000
 
 # Every ceiling, with its unit. docs/limits.md has the range of each.

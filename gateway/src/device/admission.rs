@@ -1,7 +1,7 @@
 //! Admission: a claim is checked on the device's home core, and only then is anybody told "connected".
 //!
-//! Owns the order of things at a log-in: check, settle or carry over what the old connection had, seat the new one,
-//! CONNACK, then speak. Two claims of one name are served in the order in which they reach home; the newest wins
+//! Owns the order of things at a log-in: check, ask the gatekeeper if the key file does not vouch for it, settle or carry over
+//! what the old connection had, seat the new one, CONNACK, then speak. Two claims of one name are served in the order in which they reach home; the newest wins
 //! [MQTT-3.1.4-2]. Never trusts the accepting core's word for who it is.
 
 use super::claim::Claim;
@@ -9,8 +9,7 @@ use super::conversation::Standing;
 use super::row::{KeptSession, Seat};
 use super::status::{Reason, Status};
 use super::topic::Subscriptions;
-use crate::auth::Grant;
-use crate::auth::Operations;
+use crate::auth::{Grant, Operations};
 use crate::command::outcome::{Outcome, Reached};
 use crate::command::pending::Pending;
 use crate::metrics::{AuthOutcome, Closed, ConnectionOutcome};
@@ -21,41 +20,91 @@ use codec::mqtt::ConnectCode;
 use engine::Key;
 use std::sync::Arc;
 
-/// Why a claim is not admitted.
-struct Refusal {
-    code: ConnectCode,
-    outcome: AuthOutcome,
+/// What became of a claim.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Admission {
+    /// It is true, and its connection is the device's.
+    Seated,
+    /// The gatekeeper has been asked.
+    HeldUp,
+    /// It is not admitted; it has been told so, and is to be closed.
+    Refused,
 }
 
+/// Why a claim is not admitted at once.
+enum Obstacle {
+    /// It is refused.
+    Refused(Refusal),
+    /// The key file does not vouch for it.
+    Unvouched(AuthOutcome),
+}
+
+/// How a claim is refused.
+pub(super) struct Refusal {
+    pub(super) code: ConnectCode,
+    pub(super) outcome: AuthOutcome,
+}
+
+/// It cannot be admitted now, and may try again.
+pub(super) const UNAVAILABLE: Refusal =
+    Refusal { code: ConnectCode::ServerUnavailable, outcome: AuthOutcome::Unavailable };
+
+/// The key is good, the device is not wanted.
+const DISABLED: Refusal = Refusal { code: ConnectCode::NotAuthorized, outcome: AuthOutcome::Disabled };
+
 impl Shard {
-    /// Checks the claim of a connection on its home core. `false`: refused, and to be closed.
-    pub(crate) fn admit(&mut self, cx: &mut Cx<'_>, conn: Key) -> bool {
-        let Some(peer) = self.peers.mqtt_mut(conn) else { return false };
+    /// Checks the claim of a connection on its home core.
+    pub(crate) fn admit(&mut self, cx: &mut Cx<'_>, conn: Key) -> Admission {
+        let Some(peer) = self.peers.mqtt_mut(conn) else { return Admission::Refused };
         let claim = match std::mem::replace(&mut peer.standing, Standing::Stranger) {
-            Standing::Claimed(claim) => claim,
+            Standing::Claimed(claim) => *claim,
             other => {
                 debug_assert!(false, "only a claim is checked");
                 peer.standing = other;
-                return false;
+                return Admission::Refused;
             }
         };
         match self.check_claim(cx, &claim) {
             Ok((grant, device)) => {
-                self.counters.auth(AuthOutcome::Admitted);
-                if let Some(peer) = self.peers.mqtt_mut(conn) {
-                    peer.admit();
-                    self.counters.connection(peer.transport(), ConnectionOutcome::Accepted);
-                }
-                self.farewell_stranger(conn);
-                self.seat(cx, conn, device, grant, claim.clean_session);
-                true
+                self.admitted(cx, conn, device, grant, claim.clean_session);
+                Admission::Seated
             }
-            Err(refusal) => {
+            Err(Obstacle::Unvouched(doubt)) => {
+                self.ask_gatekeeper(cx, conn, claim, doubt);
+                Admission::HeldUp
+            }
+            Err(Obstacle::Refused(refusal)) => {
                 self.refuse(cx, conn, refusal.code, refusal.outcome);
                 cx.hang_up(conn);
-                false
+                Admission::Refused
             }
         }
+    }
+
+    /// A claim is true. Older claims on the device that still wait are history.
+    pub(super) fn admitted(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        device: Key,
+        grant: Arc<Grant>,
+        clean_session: bool,
+    ) {
+        self.counters.auth(AuthOutcome::Admitted);
+        if let Some(peer) = self.peers.mqtt_mut(conn) {
+            peer.admit();
+            self.counters.connection(peer.transport(), ConnectionOutcome::Accepted);
+        }
+        self.farewell_stranger(conn);
+        let elders = match self.devices.get(device) {
+            Some(row) if !self.antechamber.is_empty() => self.antechamber.admitted(row.hash, conn),
+            Some(_) | None => Vec::new(),
+        };
+        for elder in elders {
+            self.counters.closed(Closed::TakenOver);
+            self.part(cx, elder, Reason::TakenOver);
+        }
+        self.seat(cx, conn, device, grant, clean_session);
     }
 
     /// Answers CONNECT with a refusal; the caller closes.
@@ -70,31 +119,30 @@ impl Shard {
         self.say_goodbye(cx, conn);
     }
 
-    /// Whether the claim is true, and which row it is for.
-    fn check_claim(&mut self, cx: &Cx<'_>, claim: &Claim) -> Result<(Arc<Grant>, Key), Refusal> {
-        let not_authorized = |outcome| Refusal { code: ConnectCode::NotAuthorized, outcome };
-        let unavailable =
-            || Refusal { code: ConnectCode::ServerUnavailable, outcome: AuthOutcome::Unavailable };
-        let grant = self.keys.check_digest(&claim.digest).ok_or(not_authorized(AuthOutcome::UnknownKey))?;
-        let device_key = grant.allows(Operations::COMMANDS) || grant.allows(Operations::TRIGGERS);
-        if !grant.binds(&claim.agent, &claim.device) || !device_key {
-            return Err(not_authorized(AuthOutcome::OtherBinding));
-        }
+    /// Whether the key file says that the claim is true, and which row it is for.
+    fn check_claim(&mut self, cx: &Cx<'_>, claim: &Claim) -> Result<(Arc<Grant>, Key), Obstacle> {
         if cx.draining() {
-            return Err(unavailable());
+            return Err(Obstacle::Refused(UNAVAILABLE));
         }
+        let unvouched = Obstacle::Unvouched;
+        let grant = self.keys.check_digest(&claim.digest).ok_or(unvouched(AuthOutcome::UnknownKey))?;
+        let grant = Arc::clone(grant);
+        if !is_good_for(&grant, claim) {
+            return Err(unvouched(AuthOutcome::OtherBinding));
+        }
+        let device = self.row_for(claim, &grant).map_err(Obstacle::Refused)?;
+        Ok((grant, device))
+    }
+
+    /// The row of the device that was claimed; none when it is disabled, or would be one too many.
+    pub(super) fn row_for(&mut self, claim: &Claim, grant: &Grant) -> Result<Key, Refusal> {
         let hash = self.facts.home.of(&claim.agent, &claim.device);
         if let Some(device) = self.devices.find(hash, &claim.agent, &claim.device) {
-            if self.devices.get(device).is_some_and(|row| row.status == Status::Disabled) {
-                return Err(not_authorized(AuthOutcome::Disabled));
-            }
-            return Ok((grant.clone(), device));
+            let disabled = self.devices.get(device).is_some_and(|row| row.status == Status::Disabled);
+            return if disabled { Err(DISABLED) } else { Ok(device) };
         }
-        if self.devices.len() >= self.facts.limits.devices_per_core_max as usize {
-            return Err(unavailable());
-        }
-        let device = self.devices.insert(hash, &grant.agent, &claim.device);
-        Ok((grant.clone(), device))
+        let room = self.devices.len() < self.facts.limits.devices_per_core_max as usize;
+        if room { Ok(self.devices.insert(hash, &grant.agent, &claim.device)) } else { Err(UNAVAILABLE) }
     }
 
     /// Seats an admitted connection at its device, in place of an older one if there is one, and answers CONNECT.
@@ -201,4 +249,14 @@ impl Shard {
             self.settle(cx, key, Outcome::DeviceOffline(reached), &[]);
         }
     }
+}
+
+/// Whether a grant lets a connection be the device that it claims to be.
+pub(super) fn is_good_for(grant: &Grant, claim: &Claim) -> bool {
+    grant.binds(&claim.agent, &claim.device) && may_be_device(grant)
+}
+
+/// Whether a grant is a device's at all.
+pub(super) fn may_be_device(grant: &Grant) -> bool {
+    grant.allows(Operations::COMMANDS) || grant.allows(Operations::TRIGGERS)
 }

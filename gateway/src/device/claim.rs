@@ -2,11 +2,11 @@
 //!
 //! Owns the form of a claim: well-formed names, the client id that belongs to them, a will on nobody's topic but its own.
 //! Never decides whether it is true; the home core does ([`super::admission`]). The secret is hashed at once, so that
-//! it never crosses a core and never waits anywhere.
+//! it never crosses a core and never waits anywhere; only where an auth service is configured it comes along, sealed.
 
 use super::name::{is_client_id, split_username};
 use super::topic::{Inbound, own_suffix};
-use crate::auth::Digest;
+use crate::auth::{Digest, Sealed};
 use codec::mqtt::Connect;
 
 /// A claim, on its way to the core that can check it.
@@ -18,6 +18,8 @@ pub struct Claim {
     pub device: Box<str>,
     /// The hash of the secret it gave.
     pub digest: Digest,
+    /// The secret itself, where an auth service may have to be asked about it.
+    pub secret: Option<Sealed>,
     /// Whether it wants nothing to do with an earlier session [MQTT-3.1.2-6].
     pub clean_session: bool,
 }
@@ -34,8 +36,8 @@ pub enum Unclaimable {
 }
 
 impl Claim {
-    /// Reads a claim out of CONNECT.
-    pub fn read(connect: &Connect<'_>) -> Result<Self, Unclaimable> {
+    /// Reads a claim out of CONNECT. The secret is kept only where an auth service may have to be asked about it.
+    pub fn read(connect: &Connect<'_>, asks_service: bool) -> Result<Self, Unclaimable> {
         let (agent, device) = connect.username.and_then(split_username).ok_or(Unclaimable::Nameless)?;
         let secret = connect.password.ok_or(Unclaimable::Nameless)?;
         if !is_client_id(connect.client_id, agent, device) {
@@ -50,6 +52,7 @@ impl Claim {
             agent: agent.into(),
             device: device.into(),
             digest: Digest::of(secret),
+            secret: Some(secret).filter(|_| asks_service).and_then(Sealed::new),
             clean_session: connect.clean_session,
         })
     }
@@ -78,25 +81,28 @@ mod tests {
 
     #[test]
     fn reads_the_claim_of_a_lua_client() {
-        let claim =
-            Claim::read(&connect("lua-a-d", Some("a:d"), Some("lua/devices/a/d/status"))).expect("a claim");
+        let claim = Claim::read(&connect("lua-a-d", Some("a:d"), Some("lua/devices/a/d/status")), false)
+            .expect("a claim");
         assert_eq!((&*claim.agent, &*claim.device, claim.clean_session), ("a", "d", false));
     }
 
     #[test]
     fn refuses_a_foreign_client_id_and_a_foreign_will() {
         let foreign_id = connect("lua-a-other", Some("a:d"), None);
-        assert_eq!(Claim::read(&foreign_id).err(), Some(Unclaimable::ForeignClientId));
+        assert_eq!(Claim::read(&foreign_id, false).err(), Some(Unclaimable::ForeignClientId));
         for topic in ["lua/devices/a/other/status", "lua/devices/a/d/command", "$CONTROL/x"] {
             let foreign_will = connect("lua-a-d", Some("a:d"), Some(topic));
-            assert_eq!(Claim::read(&foreign_will).err(), Some(Unclaimable::ForeignWill));
+            assert_eq!(Claim::read(&foreign_will, false).err(), Some(Unclaimable::ForeignWill));
         }
     }
 
     #[test]
     fn refuses_a_connect_without_a_name() {
         for username in [None, Some("a"), Some("a:b c"), Some("+:d")] {
-            assert_eq!(Claim::read(&connect("lua-a-d", username, None)).err(), Some(Unclaimable::Nameless));
+            assert_eq!(
+                Claim::read(&connect("lua-a-d", username, None), false).err(),
+                Some(Unclaimable::Nameless)
+            );
         }
     }
 }

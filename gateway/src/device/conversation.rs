@@ -5,16 +5,19 @@
 //! all in arrival order (the session sees to that). Never decides who may connect ([`super::admission`]).
 //!
 //! ```text
-//!   Stranger --CONNECT--> Claimed(claim) --admitted at home--> Seated(row)
-//!       \                      \-- refused: CONNACK, close
-//!        \-- anything else: close
+//!   Stranger --CONNECT--> Claimed(claim) --key of the file, at home----------------> Seated(row)
+//!       \                      \-- any other key --> Waiting(for the gatekeeper) -- yes --^
+//!        \-- anything else: close                        \-- no --> CONNACK 5, close
+//!                                                         \-- no, locked out --> Barred --> CONNACK 5, close
 //! ```
 
+use super::admission::Admission;
 use super::claim::Claim;
 use super::conflict::Held;
 use super::notice::Notice;
 use super::status::Reason;
 use super::topic::{Inbound, Outbound, own_suffix};
+use super::vetting::Waiting;
 use super::wire::Wire;
 use crate::metrics::{Closed, Direction};
 use crate::shard::{Baggage, Cx, Facts, Shard};
@@ -40,6 +43,8 @@ pub struct MqttPeer {
     pub standing: Standing,
     /// A manifest of this connection is being compiled: nothing more is read until it is accepted.
     pub describing: bool,
+    /// The gatekeeper has been asked whether it may stay.
+    pub rechecking: bool,
     /// Why we hung up, once we have.
     pub verdict: Option<Reason>,
 }
@@ -53,6 +58,10 @@ pub enum Standing {
     Claimed(Box<Claim>),
     /// It is this device, and waits until the fight for the seat allows it to sit down.
     Held(Box<Held>),
+    /// The gatekeeper has been asked: nothing more is read until it has answered, or the time is up.
+    Waiting(Box<Waiting>),
+    /// It was wrong once too often: it is refused at this moment, not before.
+    Barred(Instant),
     /// It is this device.
     Seated(Key),
 }
@@ -65,15 +74,25 @@ impl MqttPeer {
             wire: Wire::Plain,
             standing: Standing::Stranger,
             describing: false,
+            rechecking: false,
             verdict: None,
         }
+    }
+
+    /// Whether it must wait to be told whether it is admitted [MQTT-3.1.4-5].
+    pub fn is_held_up(&self) -> bool {
+        matches!(self.standing, Standing::Waiting(_) | Standing::Barred(_) | Standing::Held(_))
     }
 
     /// The device's row, once it has one.
     pub fn seated(&self) -> Option<Key> {
         match self.standing {
             Standing::Seated(device) => Some(device),
-            Standing::Stranger | Standing::Claimed(_) | Standing::Held(_) => None,
+            Standing::Stranger
+            | Standing::Claimed(_)
+            | Standing::Waiting(_)
+            | Standing::Barred(_)
+            | Standing::Held(_) => None,
         }
     }
 }
@@ -173,8 +192,7 @@ impl Shard {
     /// a talkative device can still be commanded.
     pub(crate) fn listens(&mut self, conn: Key) -> bool {
         let Some(peer) = self.peers.mqtt_mut(conn) else { return false };
-        let held = matches!(peer.standing, Standing::Held(_));
-        if peer.describing || peer.verdict.is_some() || held {
+        if peer.describing || peer.verdict.is_some() || peer.is_held_up() {
             return false;
         }
         let (owes, most) = (peer.session.owes(), usize::from(self.facts.limits.mqtt_owed_max));
@@ -199,7 +217,7 @@ impl Shard {
         };
         self.counters.message(Direction::In, transport);
         if let Event::Connect(connect) = event {
-            return self.claimed(cx, conn, Claim::read(&connect));
+            return self.claimed(cx, conn, Claim::read(&connect, self.facts.asks_service));
         }
         let Some(device) = self.peers.mqtt_mut(conn).and_then(|peer| peer.seated()) else {
             return Step::Close;
@@ -245,7 +263,10 @@ impl Shard {
         if home != cx.core() {
             return Step::Home(home);
         }
-        if self.admit(cx, conn) { Step::Next } else { Step::Close }
+        match self.admit(cx, conn) {
+            Admission::Seated | Admission::HeldUp => Step::Next,
+            Admission::Refused => Step::Close,
+        }
     }
 
     fn device_published(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key, arrival: &Arrival<'_>) -> Step {

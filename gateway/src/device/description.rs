@@ -8,7 +8,7 @@ use super::interned::Waiting;
 use super::manifest::{Manifest, ManifestFault};
 use super::notice::Notice;
 use super::status::Reason;
-use crate::auth::Digest;
+use crate::auth::{Digest, Operations};
 use crate::mail::Mail;
 use crate::shard::{Cx, Shard};
 use crate::store::mail::ToStore;
@@ -56,6 +56,9 @@ impl Shard {
             return self.key_is_wrong(cx, conn, device);
         }
         self.remember_group(device, group);
+        if !self.may_declare(device) {
+            return self.describe_nothing(cx, conn, device, arrival, commands);
+        }
         let commands = commands.filter(|commands| commands.kind() != Kind::Null);
         self.describe(cx, conn, arrival, commands.map_or(&b"[]"[..], |commands| commands.as_bytes()));
         true
@@ -71,13 +74,42 @@ impl Shard {
             .map(Into::into);
     }
 
+    /// Whether the key of the status is good for the device: the one that it logged in with, or another of the key file.
     fn key_is_right(&self, device: Key, api_key: Raw<'_>) -> bool {
         let mut unescaped = String::new();
         let Some(row) = self.devices.get(device) else { return false };
         let Some(secret) = api_key.text(&mut unescaped) else { return false };
-        self.keys
-            .check_digest(&Digest::of(secret.as_bytes()))
-            .is_some_and(|grant| grant.binds(row.agent.name(), &row.name))
+        let digest = Digest::of(secret.as_bytes());
+        let same = row
+            .seat
+            .as_ref()
+            .is_some_and(|seat| seat.grant.digest().same(&digest) && self.keys.is_live(&seat.grant));
+        same || self.keys.check_digest(&digest).is_some_and(|grant| grant.binds(row.agent.name(), &row.name))
+    }
+
+    /// Whether the device's key lets it have commands.
+    fn may_declare(&self, device: Key) -> bool {
+        let seat = self.devices.get(device).and_then(|row| row.seat.as_ref());
+        seat.is_some_and(|seat| seat.grant.allows(Operations::COMMANDS))
+    }
+
+    /// The device's key has no `commands`: it stays, without any, and is told why if it declared some.
+    fn describe_nothing(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        device: Key,
+        arrival: &Arrival<'_>,
+        commands: Option<Raw<'_>>,
+    ) -> bool {
+        let declared = commands.is_some_and(|commands| !matches!(commands.as_bytes(), b"null" | b"[]"));
+        if declared {
+            let message = "the manifest is refused: this device's key lacks the operation \"commands\"";
+            self.notify(cx, device, Notice::Error("OPERATION_FORBIDDEN", message.into()));
+        }
+        let manifest = Arc::new(if declared { Manifest::forbidden() } else { Manifest::empty() });
+        self.accept_manifest(cx, Waiting { conn, receipt: arrival.receipt }, Ok(&manifest));
+        true
     }
 
     fn key_is_wrong(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key) -> bool {

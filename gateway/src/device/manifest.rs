@@ -167,14 +167,8 @@ impl Manifest {
         if list.kind() != Kind::Array {
             return Err(ManifestFault::NotAnArray);
         }
-        let mut manifest = Manifest {
-            commands: Vec::new(),
-            by_name: BTreeMap::new(),
-            refused: Vec::new(),
-            refused_total: 0,
-            out_of_time: false,
-            fingerprint: Manifest::fingerprint_of(commands_json),
-        };
+        let fingerprint = Manifest::fingerprint_of(commands_json);
+        let mut manifest = Manifest { fingerprint, ..Manifest::empty() };
         for (place, entry) in list.elements().enumerate() {
             match manifest.read(place, entry, limits, &is_spent) {
                 Ok(command) => manifest.accept(command),
@@ -182,6 +176,33 @@ impl Manifest {
             }
         }
         Ok(manifest)
+    }
+
+    /// A manifest of no commands.
+    pub fn empty() -> Manifest {
+        Manifest {
+            commands: Vec::new(),
+            by_name: BTreeMap::new(),
+            refused: Vec::new(),
+            refused_total: 0,
+            out_of_time: false,
+            fingerprint: Manifest::fingerprint_of(b"[]"),
+        }
+    }
+
+    /// What is left of a list whose device may not have commands: one refusal, for all of it.
+    pub fn forbidden() -> Manifest {
+        let refused = Refused {
+            command: "*".into(),
+            reason: "OPERATION_FORBIDDEN",
+            detail: "the device's key lacks the operation \"commands\"".into(),
+        };
+        Manifest {
+            refused: vec![refused],
+            refused_total: 1,
+            fingerprint: Manifest::fingerprint_of(b"OPERATION_FORBIDDEN"),
+            ..Manifest::empty()
+        }
     }
 
     /// What tells manifests apart: SHA-256 of the bytes, cut to 128 bits. Look a manifest up by this before parsing it

@@ -11,10 +11,10 @@
 //!        closed, keep-alive passed, two heartbeats missed (75 s), key revoked, taken over by nobody
 //! ```
 
-use super::conversation::MqttPeer;
+use super::conversation::{MqttPeer, Standing};
 use super::row::{KeptSession, Seat};
 use super::status::{Reason, Status};
-use crate::auth::Keys;
+use crate::auth::{Grant, Keys};
 use crate::metrics::Closed;
 use crate::peer::Peer;
 use crate::shard::{Cx, Shard};
@@ -46,8 +46,17 @@ impl Shard {
             Some(Peer::Http(peer)) => peer.next_timeout(),
             Some(Peer::Mqtt(peer)) => {
                 let session = peer.next_timeout();
-                let sweep = peer.seated().and_then(|device| self.next_sweep(device));
-                Some(sweep.map_or(session, |sweep| sweep.min(session)))
+                let held_up = match &peer.standing {
+                    Standing::Waiting(waiting) => Some(waiting.until),
+                    Standing::Barred(until) => Some(*until),
+                    Standing::Stranger | Standing::Claimed(_) | Standing::Held(_) | Standing::Seated(_) => {
+                        None
+                    }
+                };
+                let (seated, rechecking) = (peer.seated(), peer.rechecking);
+                let sweep = seated.and_then(|device| self.next_sweep(device));
+                let recheck = seated.filter(|_| !rechecking).and_then(|device| self.next_recheck(device));
+                [held_up, sweep, recheck].into_iter().flatten().chain([session]).min()
             }
         };
         cx.set_deadline(conn, at.map(|at| at.max(cx.now() + LOOK_AGAIN_AFTER)));
@@ -69,7 +78,8 @@ impl Shard {
     /// The connection's deadline has come: whose was it?
     pub(crate) fn device_due(&mut self, cx: &mut Cx<'_>, conn: Key) {
         let now = cx.now();
-        if !self.wire_due(cx, conn) {
+        self.recheck_device(cx, conn);
+        if self.held_up_due(cx, conn) || !self.wire_due(cx, conn) {
             return;
         }
         if !self.listens(conn) || cx.backlog_bytes(conn) > 0 || cx.has_unread(conn) {
@@ -98,6 +108,7 @@ impl Shard {
 
     /// A connection ended. Only the seated one makes its device go.
     pub(crate) fn device_left(&mut self, cx: &mut Cx<'_>, conn: Key, peer: MqttPeer, close: Close) {
+        self.claim_left(conn, &peer.standing);
         let Some(device) = peer.seated() else { return };
         if self.devices.get(device).is_none_or(|row| !row.is_seated(conn)) {
             return;
@@ -121,6 +132,7 @@ impl Shard {
         let keeps = reason != Reason::AuthFailed;
         if let Some(Seat { subscriptions, grant, .. }) = seat.filter(|seat| seat.persistent && keeps) {
             let resumed = peer.session.suspend();
+            let grant = Grant::without_secret(grant);
             row.kept = Some(Box::new(KeptSession { resumed, subscriptions, grant }));
         }
         let waits_on = row.kept.is_some();
@@ -149,7 +161,7 @@ impl Shard {
         for device in orphaned {
             self.forget_session(cx, device);
         }
-        self.streams_recheck(cx);
+        self.agents_recheck(cx);
     }
 }
 

@@ -96,7 +96,7 @@ fn ceiling(max: usize) -> usize {
 }
 
 /// Who is one source: an IPv4 address, or an IPv6 /64, because one host has all of that.
-fn source_of(address: IpAddr) -> IpAddr {
+pub(crate) fn source_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => {

@@ -13,6 +13,7 @@ use super::labels::{
     Transport, TriggerOutcome,
 };
 use super::table::{Family, Kind, ROWS, SERIES};
+use crate::auth::GatekeeperCounters;
 use crate::certificates::News;
 use crate::store;
 
@@ -115,6 +116,18 @@ impl Counters {
         self.rise(Family::Memory, &[MemoryKind::Events as usize], store.bytes);
         self.store_commit_seconds
             .merge(store.commit_seconds.counts.iter().copied(), store.commit_seconds.sum_s);
+    }
+
+    /// Adds what the gatekeeper has counted.
+    pub fn add_gatekeeper(&mut self, keeper: &GatekeeperCounters) {
+        let calls = [keeper.calls_allowed, keeper.calls_refused, keeper.calls_failed];
+        for (outcome, count) in calls.into_iter().enumerate() {
+            self.rise(Family::AuthCalls, &[outcome], count);
+        }
+        self.rise(Family::AuthCallsNow, &[], keeper.calls_now);
+        self.rise(Family::AuthWaiting, &[], keeper.waiting_now);
+        self.rise(Family::AuthAnswers, &[], keeper.verdicts_now);
+        self.rise(Family::AuthSources, &[], keeper.sources_now);
     }
 
     /// A connection said who it is and was told what becomes of it.

@@ -176,6 +176,8 @@ label! {
         Unavailable = "unavailable",
         /// A good key of a device that is disabled.
         Disabled = "disabled",
+        /// A wrong key from a source that is locked out.
+        RateLimited = "rate_limited",
     }
 }
 

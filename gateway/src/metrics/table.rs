@@ -72,6 +72,11 @@ pub(super) enum Family {
     ReadersRefused,
     ReadersWaiting,
     EventLogs,
+    AuthCalls,
+    AuthCallsNow,
+    AuthWaiting,
+    AuthAnswers,
+    AuthSources,
 }
 
 const OUTCOME: &str = "outcome";
@@ -81,7 +86,7 @@ const fn row(name: &'static str, kind: Kind, labels: &'static [Label], sentence:
 }
 
 /// Every counter and gauge.
-pub(super) const ROWS: [Row; 33] = [
+pub(super) const ROWS: [Row; 38] = [
     row(
         "gateway_connections_total",
         Kind::Counter,
@@ -250,6 +255,26 @@ pub(super) const ROWS: [Row; 33] = [
     ),
     row("gateway_readers_waiting", Kind::Gauge, &[], "Readers that wait for an event now."),
     row("gateway_event_logs", Kind::Gauge, &[], "Agents that have events kept now."),
+    row(
+        "gateway_auth_calls_total",
+        Kind::Counter,
+        &[(OUTCOME, &["allowed", "refused", "failed"])],
+        "Calls to the auth service, by its answer.",
+    ),
+    row("gateway_auth_calls", Kind::Gauge, &[], "Calls to the auth service under way now."),
+    row(
+        "gateway_auth_waiting",
+        Kind::Gauge,
+        &[],
+        "Log-ins and re-checks that wait for the auth service now.",
+    ),
+    row("gateway_auth_answers", Kind::Gauge, &[], "Answers of the auth service that are remembered now."),
+    row(
+        "gateway_auth_sources",
+        Kind::Gauge,
+        &[],
+        "Sources (addresses, each in one agent's name) whose wrong keys are remembered now.",
+    ),
 ];
 
 /// The histograms: how long commands, turns and commits took.
@@ -282,7 +307,7 @@ const HANDSHAKES: [&str; engine::tls::Handshake::ALL.len()] =
 /// Series of all families together.
 pub(super) const SERIES: usize = offset(ROWS.len());
 
-const _: () = assert!(Family::EventLogs as usize + 1 == ROWS.len());
+const _: () = assert!(Family::AuthSources as usize + 1 == ROWS.len());
 const _: () = assert!(SERIES < 256, "a core's counters are copied whole");
 
 impl Family {

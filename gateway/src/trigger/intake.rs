@@ -56,6 +56,10 @@ impl Shard {
         if !repeat && let Err((outcome, code)) = self.may_trigger(cx, device) {
             self.counters.trigger(outcome);
             self.queue_notice(device, Notice::TriggerRefused(id, code));
+            if outcome == TriggerOutcome::Forbidden {
+                let message = "the trigger is refused: this device's key lacks the operation \"triggers\"";
+                self.queue_notice(device, Notice::Error(code, message.into()));
+            }
             self.acknowledge(cx, conn, arrival.receipt);
             return self.speak(cx, device);
         }

@@ -12,6 +12,7 @@ pub mod node;
 pub mod python;
 pub mod raw;
 pub mod scene;
+pub mod service;
 pub mod tls;
 pub mod web_socket;
 

@@ -5,6 +5,7 @@
 
 use codec::http::{Head, Headers, Method, Version};
 use codec::limits::HTTP_HEAD_BYTES_MAX;
+use std::fmt;
 
 /// A request, borrowed from the received bytes: head and body, chunks already joined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +31,54 @@ impl<'b> Request<'b> {
     /// The value of the first field of this name, in any case of letters; none also when it is not UTF-8.
     pub fn header(&self, name: &str) -> Option<&'b str> {
         self.headers.text(name)
+    }
+}
+
+/// A request that has to wait for a word from elsewhere: its bytes, owned. It shows nothing of itself, because a head
+/// carries secrets.
+pub struct Kept {
+    method: Method,
+    version: Version,
+    path: Box<str>,
+    query: Option<Box<str>>,
+    host: Box<str>,
+    headers: Box<[u8]>,
+    body: Box<[u8]>,
+}
+
+impl Request<'_> {
+    /// Copies the request, so that it can be looked at again when the received bytes are gone.
+    pub fn keep(&self) -> Kept {
+        Kept {
+            method: self.method,
+            version: self.version,
+            path: self.path.into(),
+            query: self.query.map(Into::into),
+            host: self.host.into(),
+            headers: self.headers.as_bytes().into(),
+            body: self.body.into(),
+        }
+    }
+}
+
+impl Kept {
+    /// The request as it was.
+    pub fn lend(&self) -> Request<'_> {
+        Request {
+            method: self.method,
+            version: self.version,
+            path: &self.path,
+            query: self.query.as_deref(),
+            host: &self.host,
+            headers: Headers::new(&self.headers),
+            body: &self.body,
+        }
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
     }
 }
 

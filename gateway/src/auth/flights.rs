@@ -1,0 +1,225 @@
+//! Questions on their way to the auth service: one call per key at a time, so many calls at once, and a queue with an end.
+//!
+//! Owns who waits for which call. It never calls (that is [`super::callers`]), never judges an answer, and knows no time but
+//! the deadlines of the questions: one that nobody waits for any more is not asked.
+//!
+//! ```text
+//!   question --join--> flight of its key --next--> call (64 at most) --land--> the questions that waited for it
+//! ```
+
+use std::collections::VecDeque;
+use std::hash::BuildHasherDefault;
+use std::time::Instant;
+
+use hashbrown::HashMap;
+use siphasher::sip::SipHasher13;
+
+use super::mail::Question;
+
+/// Calls at once for keys whose source is locked out: enough that a right one comes through, too few to crowd out others.
+const SUSPECT_CALLS_MAX: usize = 4;
+
+/// Ceilings on calls.
+#[derive(Clone, Copy, Debug)]
+pub struct FlightRules {
+    /// Calls at once.
+    pub calls_max: usize,
+    /// Questions that may wait.
+    pub waiting_max: usize,
+}
+
+/// All questions that wait.
+#[derive(Debug)]
+pub(super) struct Flights {
+    rules: FlightRules,
+    flights: HashMap<u128, Flight, BuildHasherDefault<SipHasher13>>,
+    /// Keys whose next call may begin, in order of arrival; those of locked-out sources behind all others.
+    ready: VecDeque<u128>,
+    suspects: VecDeque<u128>,
+    waiting: usize,
+    calls: usize,
+    suspect_calls: usize,
+}
+
+/// What waits for one key.
+#[derive(Debug)]
+struct Flight {
+    /// The question that is being asked.
+    asked: Option<Question>,
+    waiting: VecDeque<Question>,
+    suspect: bool,
+}
+
+/// A call that has come back: what was asked, and who waited behind it.
+#[derive(Debug)]
+pub(super) struct Landed {
+    pub(super) asked: Question,
+    pub(super) waiting: VecDeque<Question>,
+}
+
+impl Flights {
+    pub(super) fn new(rules: FlightRules) -> Self {
+        Self {
+            rules,
+            flights: HashMap::default(),
+            ready: VecDeque::new(),
+            suspects: VecDeque::new(),
+            waiting: 0,
+            calls: 0,
+            suspect_calls: 0,
+        }
+    }
+
+    /// Calls under way.
+    pub(super) fn calls(&self) -> usize {
+        self.calls
+    }
+
+    /// Questions that wait, those being asked included.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// A question joins the flight of its key. Given back: too many wait already.
+    pub(super) fn join(&mut self, question: Question, suspect: bool) -> Option<Question> {
+        if self.waiting >= self.rules.waiting_max {
+            return Some(question);
+        }
+        self.waiting += 1;
+        let name = question.digest.name();
+        if let Some(flight) = self.flights.get_mut(&name) {
+            flight.waiting.push_back(question);
+            return None;
+        }
+        let flight = Flight { asked: None, waiting: VecDeque::from([question]), suspect };
+        self.flights.insert(name, flight);
+        if suspect {
+            self.suspects.push_back(name)
+        } else {
+            self.ready.push_back(name)
+        }
+        None
+    }
+
+    /// The next call to begin, by its flight, and its question; none while as many are under way as may be. Questions that
+    /// are too old by now come out of `expired`.
+    pub(super) fn next(&mut self, now: Instant, expired: &mut Vec<Question>) -> Option<(u128, &Question)> {
+        let name = loop {
+            let name = self.next_ready()?;
+            if self.take_off(name, now, expired) {
+                break name;
+            }
+        };
+        let question = self.flights.get(&name)?.asked.as_ref()?;
+        Some((name, question))
+    }
+
+    fn next_ready(&mut self) -> Option<u128> {
+        if self.calls >= self.rules.calls_max {
+            return None;
+        }
+        if let Some(name) = self.ready.pop_front() {
+            return Some(name);
+        }
+        if self.suspect_calls >= SUSPECT_CALLS_MAX { None } else { self.suspects.pop_front() }
+    }
+
+    /// Chooses the question of a flight that is still worth asking. `false`: none is, and the flight is over.
+    fn take_off(&mut self, name: u128, now: Instant, expired: &mut Vec<Question>) -> bool {
+        let Some(flight) = self.flights.get_mut(&name) else { return false };
+        debug_assert!(flight.asked.is_none(), "one call per key at a time");
+        while let Some(question) = flight.waiting.pop_front() {
+            if question.deadline > now {
+                flight.asked = Some(question);
+                self.calls += 1;
+                self.suspect_calls += usize::from(flight.suspect);
+                return true;
+            }
+            self.waiting -= 1;
+            expired.push(question);
+        }
+        self.flights.remove(&name);
+        false
+    }
+
+    /// A call has come back. None: no such call is under way.
+    pub(super) fn land(&mut self, name: u128) -> Option<Landed> {
+        let asked = self.flights.get_mut(&name)?.asked.take()?;
+        let flight = self.flights.remove(&name)?;
+        self.calls -= 1;
+        self.suspect_calls -= usize::from(flight.suspect);
+        self.waiting -= 1 + flight.waiting.len();
+        Some(Landed { asked, waiting: flight.waiting })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::verdicts::tests::{now, question};
+    use super::*;
+    use std::time::Duration;
+
+    fn flights(calls_max: usize, waiting_max: usize) -> Flights {
+        Flights::new(FlightRules { calls_max, waiting_max })
+    }
+
+    fn begin(flights: &mut Flights, now: Instant) -> Option<u128> {
+        flights.next(now, &mut Vec::new()).map(|(name, _)| name)
+    }
+
+    #[test]
+    fn l16_one_call_per_key_at_a_time_however_many_wait() {
+        let (mut flights, now) = (flights(64, 100), now());
+        for n in 0..50 {
+            assert!(flights.join(question("s", Some(&format!("d-{n}")), now), false).is_none());
+        }
+        let name = begin(&mut flights, now).unwrap();
+        assert!(begin(&mut flights, now).is_none());
+        let landed = flights.land(name).unwrap();
+        assert_eq!((landed.asked.device.as_deref(), landed.waiting.len()), (Some("d-0"), 49));
+        assert_eq!((flights.calls(), flights.waiting()), (0, 0));
+        assert!(flights.land(name).is_none(), "a call comes back once");
+    }
+
+    #[test]
+    fn l16_so_many_calls_at_once_and_so_many_questions() {
+        let (mut flights, now) = (flights(3, 10), now());
+        for n in 0..10 {
+            assert!(flights.join(question(&format!("s-{n}"), None, now), false).is_none());
+        }
+        assert!(flights.join(question("one more", None, now), false).is_some());
+        let first = begin(&mut flights, now).unwrap();
+        assert!(begin(&mut flights, now).is_some() && begin(&mut flights, now).is_some());
+        assert!(begin(&mut flights, now).is_none());
+        flights.land(first);
+        assert!(begin(&mut flights, now).is_some());
+    }
+
+    #[test]
+    fn what_nobody_waits_for_any_more_is_not_asked() {
+        let (mut flights, now) = (flights(3, 10), now());
+        for n in 0..4 {
+            flights.join(question(&format!("s-{n}"), None, now), false);
+        }
+        let later = now + Duration::from_secs(6);
+        flights.join(question("s-3", Some("young"), later), false);
+        let mut expired = Vec::new();
+        let asked = flights.next(later, &mut expired).and_then(|(_, question)| question.device.clone());
+        assert_eq!((asked.as_deref(), expired.len(), flights.waiting()), (Some("young"), 4, 1));
+        assert!(begin(&mut flights, later).is_none());
+        assert_eq!(flights.flights.len(), 1);
+    }
+
+    #[test]
+    fn keys_of_locked_out_sources_wait_behind_the_others_and_take_few_calls() {
+        let (mut flights, now) = (flights(64, 100), now());
+        for n in 0..10 {
+            flights.join(question(&format!("suspect-{n}"), None, now), true);
+        }
+        flights.join(question("honest", Some("d"), now), false);
+        let first = flights.next(now, &mut Vec::new()).and_then(|(_, question)| question.device.clone());
+        assert_eq!(first.as_deref(), Some("d"));
+        let suspects = std::iter::from_fn(|| begin(&mut flights, now)).count();
+        assert_eq!(suspects, SUSPECT_CALLS_MAX);
+    }
+}

@@ -1,0 +1,126 @@
+//! What is said to the gatekeeper, and what it says.
+//!
+//! Owns the shapes. A question carries the hash of a secret; the secret itself only where a service is to be asked about it.
+//! Every question is answered, sooner or later, and exactly once.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::Key;
+
+use super::answer::Answer;
+use super::{Digest, GatekeeperCounters, Grant, Sealed};
+
+/// To the gatekeeper.
+#[derive(Debug)]
+pub enum ToGatekeeper {
+    /// A key that the key file does not vouch for.
+    Judge(Box<Question>),
+    /// What a caller heard from the service.
+    Heard {
+        /// The call, by its flight.
+        flight: u128,
+        /// The service's word.
+        answer: Answer,
+    },
+    /// The key file has changed: what was wrong before may be right now, so failures are forgotten.
+    Forgive,
+    /// Your counters, please.
+    Count {
+        /// The core that asks.
+        core: usize,
+        /// The waiting request there.
+        ticket: Key,
+    },
+}
+
+/// May this key do what it wants to?
+#[derive(Debug)]
+pub struct Question {
+    /// The core that asks.
+    pub from: usize,
+    /// The connection for which it asks.
+    pub asker: Key,
+    /// Where that connection comes from.
+    pub source: IpAddr,
+    /// The agent it claims to belong to, or whose path it asked for; empty where the path names none.
+    pub agent: Box<str>,
+    /// The device it claims to be; none for an agent's own side.
+    pub device: Option<Box<str>>,
+    /// How it speaks.
+    pub via: Via,
+    /// The hash of its secret.
+    pub digest: Digest,
+    /// The secret, when the service is to be asked. Without it the key is wrong, and only that is noted.
+    pub secret: Option<Sealed>,
+    /// Whoever asks waits no longer than this.
+    pub deadline: Instant,
+    /// The connection is served already; the question is whether it still may be.
+    pub again: bool,
+}
+
+/// How a peer speaks, in the word that the service is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Via {
+    /// MQTT, over TCP or WebSocket.
+    Mqtt,
+    /// Socket.IO.
+    Socketio,
+    /// HTTP requests.
+    Http,
+}
+
+/// From the gatekeeper.
+#[derive(Debug)]
+pub enum FromGatekeeper {
+    /// The answer to one question.
+    Judged(Judged),
+    /// Its counters, for the request that asked.
+    Counted {
+        /// The waiting request.
+        ticket: Key,
+        /// As they are now.
+        counters: GatekeeperCounters,
+    },
+}
+
+/// The answer to one question, with as much of it as tells which.
+#[derive(Debug)]
+pub struct Judged {
+    /// The connection for which it was asked.
+    pub asker: Key,
+    /// The key.
+    pub digest: Digest,
+    /// The agent.
+    pub agent: Box<str>,
+    /// As asked.
+    pub again: bool,
+    /// The word.
+    pub verdict: Verdict,
+}
+
+/// What the gatekeeper says of a key.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// The service vouches for it.
+    Yes(Arc<Grant>),
+    /// It is wrong.
+    No {
+        /// Its source has been wrong too often and is locked out for so long still.
+        locked: Option<Duration>,
+    },
+    /// It cannot be judged now.
+    Unavailable,
+}
+
+impl Via {
+    /// The word for the service.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Mqtt => "mqtt",
+            Self::Socketio => "socketio",
+            Self::Http => "http",
+        }
+    }
+}

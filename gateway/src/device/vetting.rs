@@ -1,0 +1,252 @@
+//! Vetting: what happens to a connection whose key the key file does not vouch for.
+//!
+//! Owns the wait for the gatekeeper's word, at the log-in and again while the connection is served. Nothing behind CONNECT is
+//! looked at meanwhile [MQTT-3.1.4-5]; a wait has an end, and a refusal for want of an answer is one that may be tried again
+//! (CONNACK 3). Never asks about a key that the file knows: the file's word is final, and only the failure is counted.
+
+use super::admission::{Refusal, UNAVAILABLE, is_good_for, may_be_device};
+use super::claim::Claim;
+use super::conversation::Standing;
+use super::status::Reason;
+use crate::auth::mail::{Judged, Question, ToGatekeeper, Verdict, Via};
+use crate::auth::{Grant, Known};
+use crate::mail::Mail;
+use crate::metrics::{AuthOutcome, Transport};
+use crate::peer::Peer;
+use crate::shard::{Cx, Shard};
+use codec::mqtt::ConnectCode;
+use engine::Key;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A wrong key of a locked-out source is answered after this, so that it cannot be tried faster.
+const BARRED_FOR: Duration = Duration::from_secs(1);
+/// While the auth service is away, an open connection is looked at again after about this.
+const RECHECK_LATER: Duration = Duration::from_secs(30);
+
+/// A claim that the gatekeeper has been asked about.
+#[derive(Debug)]
+pub struct Waiting {
+    claim: Claim,
+    /// When it is refused for now, if no word has come.
+    pub until: Instant,
+    /// What is wrong with its key, if the gatekeeper knows no better.
+    doubt: AuthOutcome,
+}
+
+impl Shard {
+    /// The key file does not vouch for the claim: the gatekeeper does, or counts one more failure.
+    pub(super) fn ask_gatekeeper(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        mut claim: Claim,
+        doubt: AuthOutcome,
+    ) {
+        let (Some(opened), Some(via)) = (cx.opened(conn), self.via(conn)) else { return };
+        let until = cx.now() + Duration::from_millis(self.facts.limits.auth_wait_ms);
+        // The file's word on a key that it knows is final: no service is asked about one that was revoked or is another's.
+        let known = !matches!(self.keys.look_up(&claim.digest), Known::Unknown);
+        let question = Question {
+            from: cx.core(),
+            asker: conn,
+            source: opened.peer.ip(),
+            agent: claim.agent.clone(),
+            device: Some(claim.device.clone()),
+            via,
+            digest: claim.digest,
+            secret: claim.secret.take().filter(|_| !known),
+            deadline: until,
+            again: false,
+        };
+        cx.post(self.facts.gatekeeper, Mail::Gatekeeper(ToGatekeeper::Judge(Box::new(question))));
+        self.farewell_stranger(conn);
+        self.antechamber.enter(self.facts.home.of(&claim.agent, &claim.device), conn);
+        if let Some(peer) = self.peers.mqtt_mut(conn) {
+            peer.standing = Standing::Waiting(Box::new(Waiting { claim, until, doubt }));
+        }
+    }
+
+    /// How a device speaks, in the service's words.
+    fn via(&mut self, conn: Key) -> Option<Via> {
+        self.peers.mqtt_mut(conn).map(|peer| match peer.transport() {
+            Transport::Socketio => Via::Socketio,
+            Transport::Mqtt | Transport::MqttWs | Transport::Http => Via::Mqtt,
+        })
+    }
+
+    /// The gatekeeper's word on the claim of a connection that still waits for it.
+    pub(crate) fn claim_judged(&mut self, cx: &mut Cx<'_>, conn: Key, verdict: Verdict) {
+        let Some(peer) = self.peers.mqtt_mut(conn) else { return };
+        let waiting = match std::mem::replace(&mut peer.standing, Standing::Stranger) {
+            Standing::Waiting(waiting) => waiting,
+            other => return peer.standing = other,
+        };
+        let claim = &waiting.claim;
+        match self.weigh(cx, &waiting, verdict) {
+            Ok((grant, device)) => {
+                self.admitted(cx, conn, device, grant, claim.clean_session);
+                cx.resume(conn);
+            }
+            Err(refusal) => {
+                self.antechamber.leave(self.facts.home.of(&claim.agent, &claim.device), conn);
+                if refusal.outcome == AuthOutcome::RateLimited {
+                    self.bar(cx, conn);
+                } else {
+                    self.refuse(cx, conn, refusal.code, refusal.outcome);
+                    cx.hang_up(conn);
+                }
+            }
+        }
+        self.set_deadline(cx, conn);
+    }
+
+    fn weigh(
+        &mut self,
+        cx: &Cx<'_>,
+        waiting: &Waiting,
+        verdict: Verdict,
+    ) -> Result<(Arc<Grant>, Key), Refusal> {
+        let not_authorized = |outcome| Refusal { code: ConnectCode::NotAuthorized, outcome };
+        let claim = &waiting.claim;
+        let grant = match verdict {
+            Verdict::Yes(grant) => grant,
+            Verdict::No { locked: None } => return Err(not_authorized(waiting.doubt)),
+            Verdict::No { locked: Some(_) } => return Err(not_authorized(AuthOutcome::RateLimited)),
+            Verdict::Unavailable => return Err(UNAVAILABLE),
+        };
+        // The keys may have changed while the service was asked.
+        if !self.keys.is_live(&grant) || !is_good_for(&grant, claim) {
+            return Err(not_authorized(AuthOutcome::OtherBinding));
+        }
+        if cx.draining() {
+            return Err(UNAVAILABLE);
+        }
+        let device = self.row_for(claim, &grant)?;
+        Ok((grant, device))
+    }
+
+    fn bar(&mut self, cx: &Cx<'_>, conn: Key) {
+        if let Some(peer) = self.peers.mqtt_mut(conn) {
+            peer.standing = Standing::Barred(cx.now() + BARRED_FOR);
+        }
+    }
+
+    /// A connection that may not speak yet: whether it is one, and what to do when its time has come.
+    pub(crate) fn held_up_due(&mut self, cx: &mut Cx<'_>, conn: Key) -> bool {
+        let now = cx.now();
+        let Some(peer) = self.peers.mqtt_mut(conn) else { return false };
+        match &peer.standing {
+            Standing::Waiting(waiting) if waiting.until <= now => {
+                self.claim_judged(cx, conn, Verdict::Unavailable);
+            }
+            Standing::Barred(until) if *until <= now => {
+                peer.standing = Standing::Stranger;
+                self.refuse(cx, conn, ConnectCode::NotAuthorized, AuthOutcome::RateLimited);
+                cx.hang_up(conn);
+            }
+            Standing::Waiting(_) | Standing::Barred(_) => {}
+            Standing::Stranger | Standing::Claimed(_) | Standing::Held(_) | Standing::Seated(_) => {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A connection ended: if its claim waited, it is forgotten.
+    pub(crate) fn claim_left(&mut self, conn: Key, standing: &Standing) {
+        if let Standing::Waiting(waiting) = standing {
+            let hash = self.facts.home.of(&waiting.claim.agent, &waiting.claim.device);
+            self.antechamber.leave(hash, conn);
+        }
+    }
+
+    /// When the auth service must be asked again about a seated device.
+    pub(crate) fn next_recheck(&self, device: Key) -> Option<Instant> {
+        self.devices.get(device)?.seat.as_ref()?.grant.ask_again_at()
+    }
+
+    /// Asks again about a seated device, if it is time.
+    pub(crate) fn recheck_device(&mut self, cx: &mut Cx<'_>, conn: Key) {
+        let Some(peer) = self.peers.mqtt_mut(conn).filter(|peer| !peer.rechecking) else { return };
+        let Some(device) = peer.seated() else { return };
+        if self.next_recheck(device).is_none_or(|at| at > cx.now()) {
+            return;
+        }
+        let Some(row) = self.devices.get(device) else { return };
+        let Some(grant) = row.seat.as_ref().map(|seat| Arc::clone(&seat.grant)) else { return };
+        let name = Some(row.name.clone());
+        let Some(via) = self.via(conn) else { return };
+        if self.ask_again(cx, conn, &grant, name, via)
+            && let Some(peer) = self.peers.mqtt_mut(conn)
+        {
+            peer.rechecking = true;
+        }
+    }
+
+    /// Posts the question whether a connection that is served still may be.
+    pub(crate) fn ask_again(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conn: Key,
+        grant: &Grant,
+        device: Option<Box<str>>,
+        via: Via,
+    ) -> bool {
+        let (Some(opened), Some(secret)) = (cx.opened(conn), grant.secret()) else { return false };
+        let question = Question {
+            from: cx.core(),
+            asker: conn,
+            source: opened.peer.ip(),
+            agent: grant.agent.name().into(),
+            device,
+            via,
+            digest: *grant.digest(),
+            secret: Some(secret.clone()),
+            deadline: cx.now() + Duration::from_millis(self.facts.limits.auth_wait_ms),
+            again: true,
+        };
+        cx.post(self.facts.gatekeeper, Mail::Gatekeeper(ToGatekeeper::Judge(Box::new(question))));
+        true
+    }
+
+    /// The gatekeeper's word on a connection that is served: a no ends it, and while nobody can say, it stays.
+    pub(crate) fn device_rechecked(&mut self, cx: &mut Cx<'_>, conn: Key, verdict: Verdict) {
+        let Some(peer) = self.peers.mqtt_mut(conn) else { return };
+        peer.rechecking = false;
+        let Some(device) = peer.seated() else { return };
+        let Some(row) = self.devices.get_mut(device).filter(|row| row.is_seated(conn)) else { return };
+        let Some(seat) = row.seat.as_mut() else { return };
+        match stands(&seat.grant, verdict, cx) {
+            Some(grant) if may_be_device(&grant) => seat.grant = grant,
+            Some(_) | None => {
+                tracing::info!("hung up on a device whose key the auth service no longer vouches for");
+                self.part(cx, conn, Reason::AuthFailed);
+            }
+        }
+        self.set_deadline(cx, conn);
+    }
+
+    /// A word of the gatekeeper: whose is it?
+    pub(crate) fn judged(&mut self, cx: &mut Cx<'_>, judged: Judged) {
+        match (self.peers.get_mut(judged.asker), judged.again) {
+            (Some(Peer::Mqtt(_)), false) => self.claim_judged(cx, judged.asker, judged.verdict),
+            (Some(Peer::Mqtt(_)), true) => self.device_rechecked(cx, judged.asker, judged.verdict),
+            (Some(Peer::Http(_)), false) => self.request_judged(cx, judged),
+            (Some(Peer::Http(_)), true) => self.agent_rechecked(cx, judged.asker, judged.verdict),
+            (None, _) => {}
+        }
+    }
+}
+
+/// What a connection's grant is after it was asked about again; none when it is worth nothing any more.
+pub(crate) fn stands(grant: &Grant, verdict: Verdict, cx: &mut Cx<'_>) -> Option<Arc<Grant>> {
+    match verdict {
+        Verdict::Yes(grant) => Some(grant),
+        Verdict::No { .. } => None,
+        Verdict::Unavailable => {
+            let spread = Duration::from_millis(cx.random_u64() % RECHECK_LATER.as_millis() as u64);
+            grant.prolonged(cx.now() + RECHECK_LATER + spread).map(Arc::new)
+        }
+    }
+}
