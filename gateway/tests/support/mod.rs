@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod device;
 pub mod lua;
+pub mod micropython;
 pub mod node;
 pub mod python;
 pub mod raw;
