@@ -282,7 +282,7 @@ impl Auth {
             (AuthMode::Keys, _) => None,
             (AuthMode::Http, None) => Some("auth.mode = \"http\" needs auth.url, the service to ask"),
             (AuthMode::Http, Some(url)) if is_service_url(url) => None,
-            (AuthMode::Http, Some(_)) => Some("auth.url must be http://HOST[:PORT]/PATH"),
+            (AuthMode::Http, Some(_)) => Some("auth.url must be http://HOST[:PORT]/PATH or https://…"),
         }
     }
 }
@@ -360,7 +360,7 @@ fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAd
 /// Whether questions can be posted to `url`.
 fn is_service_url(url: &str) -> bool {
     let Ok(uri) = url.parse::<ureq::http::Uri>() else { return false };
-    uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty())
+    matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
 }
 
 /// The URL with whatever may be a secret in it replaced: user information and the query.

@@ -6,7 +6,10 @@
 mod support;
 
 use codec::mqtt::ConnectCode;
+use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use support::agent::Agent;
 use support::device::{Device, Word};
@@ -351,4 +354,48 @@ fn c3_a_right_key_that_was_never_seen_passes_a_lock() {
     must_log_in(&gateway, "d", "good-never-seen");
     assert_eq!(Agent::new(gateway.http, "alpha", "bad-7").get("/devices").status, 429);
     assert_eq!(Agent::new(gateway.http, "alpha", "good-agent").get("/devices").status, 200);
+}
+
+/// A server with a certificate that nobody trusts; the flag says whether a client shook hands all the same.
+fn untrusted() -> (std::net::SocketAddr, Arc<AtomicBool>) {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .expect("a key that fits");
+    let config = Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let told = Arc::new(AtomicBool::new(false));
+    std::thread::spawn({
+        let told = Arc::clone(&told);
+        move || {
+            for mut socket in listener.incoming().map_while(Result::ok) {
+                let mut tls = rustls::ServerConnection::new(Arc::clone(&config)).expect("a connection");
+                while tls.is_handshaking() && tls.complete_io(&mut socket).is_ok_and(|(read, _)| read > 0) {}
+                if !tls.is_handshaking() {
+                    told.store(true, Ordering::SeqCst);
+                }
+            }
+        }
+    });
+    (address, told)
+}
+
+#[test]
+fn c7_a_service_that_cannot_be_verified_is_told_no_key() {
+    let (address, told) = untrusted();
+    let plain = Service::start(honest);
+    for address in [address, plain.address] {
+        let auth = format!("[auth]\nmode = \"http\"\nurl = \"https://{address}/\"\ntimeout_ms = 2000\n");
+        let gateway = Gateway::start(1, &auth);
+        assert_eq!(log_in(&gateway, "d", "good").1.as_deref(), Some(&UNAVAILABLE[..]));
+        assert_eq!(gateway.stop(), Some(0));
+    }
+    assert!(!told.load(Ordering::SeqCst), "it shook hands with an unverified server");
+    assert!(plain.questions().is_empty());
 }

@@ -70,6 +70,8 @@ struct Word(&'static str, &'static str);
 const MISSING_AUTH: Word =
     Word("MISSING_AUTH", "agentId, deviceName and apiKey (or deviceCredential) are needed, each as a text");
 const AUTH_FAILED: Word = Word("AUTH_FAILED", "the key is not valid here");
+const RATE_LIMITED: Word =
+    Word("RATE_LIMITED", "too many wrong keys came from this address; a right one is never locked out");
 const AGENT_FORBIDDEN: Word = Word("AGENT_FORBIDDEN", "the key belongs to another agent or device");
 const DEVICE_DISABLED: Word = Word("DEVICE_DISABLED", "the device is disabled by its agent");
 const TAKEN_OVER: Word = Word("TAKEN_OVER", "a newer connection of this device took its place");
@@ -295,6 +297,7 @@ impl Translator {
                 let word = match self.refusal {
                     Some(AuthOutcome::OtherBinding) => &AGENT_FORBIDDEN,
                     Some(AuthOutcome::Disabled) => &DEVICE_DISABLED,
+                    Some(AuthOutcome::RateLimited) => &RATE_LIMITED,
                     Some(_) | None => &AUTH_FAILED,
                 };
                 self.refuse(word, out);
