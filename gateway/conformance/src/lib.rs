@@ -5,7 +5,7 @@
 //! connects, and belongs on a loopback address.
 //!
 //! ```text
-//!   conformance mqtt       mqtt/      an open MQTT 3.1.1 broker, over TCP and WebSocket
+//!   conformance mqtt       mqtt/      an open MQTT 3.1.1 broker, over TCP, WebSocket and TLS
 //!   conformance ws-echo    ws_echo    every WebSocket message comes back
 //!   conformance engineio   engineio/  an echo over Engine.IO 4
 //!   conformance socketio   engineio/  a few events over Socket.IO 5

@@ -11,13 +11,16 @@ mod peer;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Limits;
+use engine::start::ListenSpec;
+use engine::tls::{Alpn, Identity, IdentityFault, Terms, Tickets};
 use transports::{mqtt, ws};
 
-use crate::serve::serve as serve_tenant;
+use crate::serve::serve_specs;
 use broker::{Broker, Transport};
 
 /// Arguments of `conformance mqtt`.
@@ -29,6 +32,16 @@ pub struct Args {
     /// Where MQTT over WebSocket is listened for, on any path. May be repeated.
     #[arg(long, value_name = "ADDR")]
     ws: Vec<SocketAddr>,
+    /// Where MQTT over TLS is listened for. May be repeated.
+    #[arg(long, value_name = "ADDR")]
+    tls: Vec<SocketAddr>,
+    /// The certificate chain of the TLS listeners, in PEM; without one, a certificate for localhost and 127.0.0.1 is made that
+    /// nobody has a reason to trust.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    certificate: Option<PathBuf>,
+    /// The key of that certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
 }
 
 /// Largest packet: far above what a suite sends, far below what would exhaust a small machine.
@@ -41,13 +54,36 @@ const CONNECT_BYTES_MAX: usize = 5 * (2 + 65_535) + 10;
 /// # Errors
 /// When an address cannot be bound.
 pub fn serve(args: &Args) -> io::Result<()> {
-    let mut listeners: Vec<_> = args.listen.iter().map(|&address| ("mqtt", address)).collect();
-    let transports =
-        [vec![Transport::Tcp; args.listen.len()], vec![Transport::WebSocket; args.ws.len()]].concat();
-    listeners.extend(args.ws.iter().map(|&address| ("ws", address)));
+    let (mut listeners, mut transports) = (Vec::new(), Vec::new());
+    let mut listen = |name, addresses: &[SocketAddr], tls: Option<Terms>, transport| {
+        for &address in addresses {
+            listeners.push((name, ListenSpec { address, tls: tls.clone() }));
+            transports.push(transport);
+        }
+    };
+    listen("mqtt", &args.listen, None, Transport::Tcp);
+    listen("ws", &args.ws, None, Transport::WebSocket);
+    if !args.tls.is_empty() {
+        listen("mqtts", &args.tls, Some(terms(args)?), Transport::Tcp);
+    }
     let limits = Limits { carry_bytes_max: PACKET_BYTES_MAX + 256 * 1024, ..Limits::default() };
     let broker = Broker::new(Arc::new(session_limits()), Arc::new(frame_limits()), transports);
-    serve_tenant(&listeners, limits, broker)
+    serve_specs(listeners, limits, broker)
+}
+
+/// What is offered on the TLS listeners.
+fn terms(args: &Args) -> io::Result<Terms> {
+    let (chain, key) = match (&args.certificate, &args.key) {
+        (Some(chain), Some(key)) => (std::fs::read(chain)?, std::fs::read(key)?),
+        _ => {
+            let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+            let made = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
+            (made.cert.pem().into_bytes(), made.signing_key.serialize_pem().into_bytes())
+        }
+    };
+    let fault = |fault: IdentityFault| io::Error::other(fault.to_string());
+    let identity = Identity::from_pem(&chain, &key).map_err(fault)?;
+    Terms::new(&identity, Alpn::Any, &Tickets::new().map_err(fault)?).map_err(fault)
 }
 
 fn frame_limits() -> ws::Limits {

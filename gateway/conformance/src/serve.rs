@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-use engine::start::{Options, start};
+use engine::start::{ListenSpec, Options, start};
 use engine::{Limits, Service};
 
 /// Serves on the calling thread until the process ends. Each listener has a name for the banner, and its index is its place
@@ -19,12 +19,24 @@ where
     S: Service + Send + 'static,
     S::Token: Send,
 {
-    let addresses = listeners.iter().map(|&(_, address)| address).collect();
-    let options = Options { limits, ..Options::new(1, addresses) };
+    serve_specs(listeners.iter().map(|&(name, address)| (name, address.into())).collect(), limits, tenant)
+}
+
+/// The same for listeners that may speak TLS.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_specs<S>(listeners: Vec<(&str, ListenSpec)>, limits: Limits, tenant: S) -> io::Result<()>
+where
+    S: Service + Send + 'static,
+    S::Token: Send,
+{
+    let (names, listeners): (Vec<_>, Vec<_>) = listeners.into_iter().unzip();
+    let options = Options { limits, listeners, ..Options::new(1, Vec::new()) };
     let mut tenant = Some(tenant);
     let house = start(options, Vec::new(), |_core| tenant.take().expect("one core has one tenant"))?;
     let mut stdout = io::stdout().lock();
-    for ((name, _), address) in listeners.iter().zip(house.addresses()) {
+    for (name, address) in names.iter().zip(house.addresses()) {
         writeln!(stdout, "{name}://{address}")?;
     }
     writeln!(stdout, "ready")?;

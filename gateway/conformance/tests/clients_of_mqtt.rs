@@ -1,4 +1,4 @@
-//! Real clients against the broker: the interoperability scenarios played by paho-mqtt, over TCP and over WebSocket, and MQTT.js.
+//! Real clients against the broker: the interoperability scenarios played by paho-mqtt, over TCP, WebSocket and TLS, and MQTT.js.
 
 mod support;
 
@@ -10,7 +10,7 @@ use support::{Server, client_file, node_modules, python_environment, run};
 const SCENARIOS: usize = 15;
 
 fn broker() -> Server {
-    Server::start("mqtt", &["--ws", "127.0.0.1:0"])
+    Server::start("mqtt", &["--ws", "127.0.0.1:0", "--tls", "127.0.0.1:0"])
 }
 
 fn play_all_scenarios(server: &Server, name: &str, transport: &str) {
@@ -29,6 +29,11 @@ fn paho_plays_every_scenario_over_tcp() {
 #[test]
 fn paho_plays_every_scenario_over_websocket() {
     play_all_scenarios(&broker(), "ws", "websockets");
+}
+
+#[test]
+fn paho_plays_every_scenario_over_tls() {
+    play_all_scenarios(&broker(), "mqtts", "tls");
 }
 
 #[test]

@@ -1,18 +1,20 @@
 """What the interoperability scenarios of MQTT 3.1.1 ask of a broker, played by paho-mqtt.
 
-usage: interoperability.py HOST PORT tcp|websockets
+usage: interoperability.py HOST PORT tcp|websockets|tls
 
 Each scenario is a function; its name is printed when it has passed. Waiting is for an event, with a deadline.
 """
 
 import queue
 import socket
+import ssl
 import sys
 import time
 
 import paho.mqtt.client as mqtt
 
-HOST, PORT, TRANSPORT = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+HOST, PORT, OVER = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+TRANSPORT = "websockets" if OVER == "websockets" else "tcp"
 SOON = 10.0
 
 
@@ -32,6 +34,9 @@ class Client:
         self.paho.on_publish = lambda _c, _u, mid, _code, _p: self.acked.put(mid)
         self.paho.on_connect = lambda _c, _u, flags, code, _p: self.connected.put((code.value, flags.session_present))
         self.paho.on_disconnect = lambda _c, _u, _flags, _code, _p: self.gone.put(True)
+        if OVER == "tls":
+            self.paho.tls_set(cert_reqs=ssl.CERT_NONE)
+            self.paho.tls_insecure_set(True)
         if will:
             topic, payload, qos, retain = will
             self.paho.will_set(topic, payload, qos, retain)
@@ -212,7 +217,7 @@ def overlapping_subscriptions_bring_one_message_at_the_best_quality():
 
 def an_empty_client_id_needs_a_clean_session():
     Client("", clean=True).leave()
-    if TRANSPORT == "tcp":
+    if OVER == "tcp":
         # paho refuses to say it, so the bytes do.
         with socket.create_connection((HOST, PORT), SOON) as wire:
             wire.sendall(bytes.fromhex("100c00044d51545404000 03c0000".replace(" ", "")))
