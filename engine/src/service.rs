@@ -8,6 +8,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use crate::core::conn::Conn;
 use crate::core::hub::Hub;
 use crate::slots::Key;
 use crate::stats::CoreStats;
@@ -195,6 +196,11 @@ impl<'a, S: Service> Cx<'a, S> {
     /// Fills `bytes` from the core's cryptographic generator.
     pub fn fill_random(&mut self, bytes: &mut [u8]) {
         self.hub.fill_random(bytes);
+    }
+
+    /// Like [`Cx::opened`], and in [`Service::closed`] too, unless the connection was cut off: for a log line about its end.
+    pub fn came_from(&self, conn: Key) -> Option<Opened> {
+        self.hub.conns.get(conn).map(Conn::opened)
     }
 
     /// The buffer to append the connection's output to; it is written at the end of the turn. `None`: the connection is

@@ -302,6 +302,21 @@ fn d5_a_damaged_record_gets_an_alert_and_is_closed() {
 }
 
 #[test]
+fn the_tenant_can_say_who_it_was_that_failed() {
+    let paper = Paper::new();
+    let mut house = echo(&paper, Limits::default());
+    house.on_call(|cx, call| {
+        if let Call::Closed(key, close) = call {
+            assert_eq!((*close, cx.came_from(*key).map(|opened| opened.listener)), (Close::Tls, Some(0)));
+        }
+    });
+    let (client, _) = house.client();
+    client.write(b"not TLS");
+    house.settle();
+    assert_eq!(house.probe().closes().len(), 1);
+}
+
+#[test]
 fn keys_are_renewed_when_the_peer_wants_it() {
     let paper = Paper::new();
     let mut house = echo(&paper, Limits::default());

@@ -286,6 +286,10 @@ impl Service for Shard {
 
     fn closed(&mut self, cx: &mut Cx<'_>, conn: Key, close: Close) {
         self.farewell_stranger(conn);
+        if let (Close::Tls, Some(opened)) = (close, cx.came_from(conn)) {
+            // Anybody can make this happen, so it is no warning; the metrics count how handshakes end.
+            tracing::debug!(peer = %opened.peer, listener = opened.listener, "TLS failed");
+        }
         match self.peers.remove(conn) {
             Some(Peer::Mqtt(peer)) => self.device_left(cx, conn, *peer, close),
             Some(Peer::Http(peer)) => self.agent_left(cx, conn, *peer, close),

@@ -100,7 +100,7 @@ fn a_ticket_is_good_on_every_core_and_says_nothing_of_rights() {
 
 #[test]
 fn d1_half_a_client_hello_is_closed_in_time() {
-    let scene = Scene::start("tls_handshake_ms = 1500");
+    let scene = Scene::start("tls_handshake_ms = 3000");
     for address in [scene.gateway.mqtts, scene.gateway.https] {
         let begun = Instant::now();
         let mut silent = Raw::connect(address);
@@ -111,10 +111,10 @@ fn d1_half_a_client_hello_is_closed_in_time() {
             std::thread::park_timeout(Duration::from_millis(100));
         }
         for raw in [&mut silent, &mut half, &mut dripping] {
-            let answer = raw.closed_within(Duration::from_secs(2)).expect("it is closed in time");
+            let answer = raw.closed_within(Duration::from_secs(4)).expect("it is closed in time");
             assert!(answer.is_empty());
         }
-        assert!(begun.elapsed() >= Duration::from_millis(1400), "but not before");
+        assert!(begun.elapsed() >= Duration::from_millis(2900), "but not before");
     }
     awaits("they are counted", || handshakes(&scene, "late") == 6);
     scene.must_serve("D1");
@@ -274,7 +274,7 @@ fn x12_no_handshake_fails_while_certificates_are_renewed() {
                 }
             });
         }
-        for renewals in 1..=50 {
+        for renewals in 1..=100 {
             std::fs::remove_file(folder.join("cert.pem")).expect("it was there");
             gateway::dev::papers::make(&folder, support::unix_s()).expect("a pair");
             signal(scene.gateway.pid(), "HUP");
