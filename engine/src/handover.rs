@@ -57,6 +57,8 @@ impl<N: Net, S: Service> Core<N, S> {
         let (key, registered) = self.seat(socket, Conn::new(opened));
         let hub = &mut self.hub;
         if let Some(conn) = hub.conns.get_mut(key) {
+            #[cfg(planted)]
+            let carry = if crate::planted::is("moved-loses-carry") { Vec::new() } else { carry };
             if !carry.is_empty() {
                 hub.desks.sit(&mut conn.desk, hub.now).carry = carry;
             }

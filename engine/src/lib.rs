@@ -28,6 +28,8 @@ mod listener;
 pub mod mailbox;
 pub mod neighbour;
 pub mod net;
+#[cfg(planted)]
+pub mod planted;
 pub mod scratch;
 pub mod service;
 pub mod slots;

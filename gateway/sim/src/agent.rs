@@ -180,7 +180,21 @@ impl Agent {
         pick(scene.dice, &own).copied()
     }
 
+    /// A command that was asked before, or a new one.
     fn choose_command(&self, scene: &mut Scene<'_>) -> Request {
+        if self.manners.has(Manner::Repeats) && scene.dice.chance(350) {
+            let repeatable = scene.ledger.repeatable(self.tenant);
+            if let Some(&question) = pick(scene.dice, &repeatable) {
+                scene.ledger.saw(Seen::Repeated);
+                let known = &mut scene.ledger.questions[question];
+                known.again += 1;
+                return Request::Command { question, given: known.given, again: true };
+            }
+        }
+        self.choose_new_command(scene)
+    }
+
+    fn choose_new_command(&self, scene: &mut Scene<'_>) -> Request {
         let identity = self.pick_device(scene);
         let (unknown, bad) = (self.manners.has(Manner::AsksUnknown), self.manners.has(Manner::AsksBadly));
         let asked = match scene.dice.below(12) {
@@ -202,7 +216,10 @@ impl Agent {
             if scene.swarm.patient { 2_000 + scene.dice.below(6_000) } else { 60 + scene.dice.below(400) };
         let given = scene.dice.chance(700);
         let timeout_ms = if given { timeout_ms } else { scene.ledger.limits.timeout_ms_default };
-        Request::Command { question: scene.ledger.ask(self.tenant, identity, asked, timeout_ms, bulk), given }
+        let question = scene.ledger.ask(self.tenant, identity, asked, timeout_ms, bulk);
+        scene.ledger.questions[question].given = given;
+        scene.ledger.questions[question].keyed = self.manners.has(Manner::Repeats) && scene.dice.chance(600);
+        Request::Command { question, given, again: false }
     }
 
     /// Says a request on a connection that may take it, or on a fresh one.

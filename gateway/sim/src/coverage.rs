@@ -92,6 +92,8 @@ seen! {
     Chunked "a chunked body"
     Bulky "a payload larger than a read"
     BodyTooSlow "a body came too slowly"
+    Repeated "a request was repeated under its idempotency key"
+    RepeatAnswered "a repeated request was answered like the first"
     AgentVanished "an agent left before its answer"
     AgentHalfClosed "an agent half-closed after its request"
     ForeignAgent "an agent asked for another's devices"

@@ -306,7 +306,7 @@ impl Device {
                 scene.ledger.excuse(link.id, Excuse::Deaf);
                 link.deaf = true;
             }
-            14..16 if live && link.beaten && self.quirks.has(Quirk::FallsSilent) => {
+            14..16 if live && self.may_fall_silent(link) => {
                 scene.ledger.excuse(link.id, Excuse::Silent);
                 scene.ledger.saw(Seen::FellSilent);
                 link.mute = true;
@@ -320,6 +320,11 @@ impl Device {
             }
             _ => {}
         }
+    }
+
+    /// Its silence will be noticed: by its heartbeats, or by its keep alive.
+    fn may_fall_silent(&self, link: &Link) -> bool {
+        self.quirks.has(Quirk::FallsSilent) && (link.beaten || self.keep_alive_s > 0)
     }
 
     fn vanish(&mut self, scene: &mut Scene<'_>, link: &mut Link) {

@@ -8,7 +8,7 @@ mod questions;
 mod triggers;
 
 pub use links::{Describes, Excuse, Identity, LinkFacts};
-pub use questions::{Asked, Delivery, Question, Reply};
+pub use questions::{Asked, Delivery, Question, Reply, Told};
 pub use triggers::{Fired, Journal, Sent, Tried};
 
 use crate::coverage::{Coverage, Seen};

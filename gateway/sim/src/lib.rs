@@ -14,6 +14,7 @@ pub mod house;
 pub mod ledger;
 pub mod line;
 pub mod oracles;
+pub mod planted;
 pub mod swarm;
 pub mod world;
 
@@ -21,7 +22,7 @@ pub use coverage::{Coverage, Seen};
 pub use failure::{Failure, Oracle};
 pub use world::{Outcome, STEPS, World};
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
@@ -30,13 +31,17 @@ pub const KNOWN: &str = include_str!("../seeds.txt");
 
 thread_local! {
     static LAST_WORDS: RefCell<String> = const { RefCell::new(String::new()) };
+    static IN_A_RUN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs one seed. A panic of the product is a broken invariant, and reported like any other broken rule.
 pub fn run(seed: u64, steps: u64, trace: bool) -> Outcome {
     keep_last_words();
     let mut world = World::new(seed, trace);
-    match catch_unwind(AssertUnwindSafe(|| world.run(steps))) {
+    IN_A_RUN.set(true);
+    let ended = catch_unwind(AssertUnwindSafe(|| world.run(steps)));
+    IN_A_RUN.set(false);
+    match ended {
         Ok(outcome) => outcome,
         Err(_) => {
             let (step, at_ms) = world.progress();
@@ -73,12 +78,9 @@ fn keep_last_words() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            let ours = LAST_WORDS
-                .with(|words| words.try_borrow_mut().map(|mut words| *words = panic.to_string()).is_ok());
-            if !ours || std::thread::current().name() == Some("main") {
-                before(panic);
-            }
+        std::panic::set_hook(Box::new(move |panic| match IN_A_RUN.get() {
+            true => LAST_WORDS.with(|words| words.replace(panic.to_string())).clear(),
+            false => before(panic),
         }));
     });
 }

@@ -127,6 +127,8 @@ closed_set! {
         Floods,
         /// Is an operator, too.
         Operates,
+        /// Gives its commands idempotency keys, and sends them again.
+        Repeats,
     }
 }
 

@@ -150,6 +150,8 @@ impl Shard {
             return;
         };
         stream.fetching = false;
+        #[cfg(planted)]
+        let next = next + u64::from(engine::planted::is("reader-skips-event"));
         stream.next = After::Cursor(next);
         if events.is_empty() && gap.is_none() {
             // The store has no room for one more waiting reader: ask again with the next comment.

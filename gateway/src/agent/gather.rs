@@ -141,7 +141,14 @@ impl Shard {
             }
             None => {
                 let rows = self.devices.of_agent(gather.agent.name()).filter(|(_, row)| query.wants(row));
-                rows.map(|(key, row)| View::of(row, self.devices.description(key), false)).collect()
+                let views: Vec<View> =
+                    rows.map(|(key, row)| View::of(row, self.devices.description(key), false)).collect();
+                #[cfg(planted)]
+                let views = match engine::planted::is("foreign-devices-listed") {
+                    true => self.devices.iter().map(|(_, row)| View::of(row, None, false)).collect(),
+                    false => views,
+                };
+                views
             }
         };
         cx.post(gather.from, Mail::Gathered(Gathered { ticket: gather.ticket, views }));

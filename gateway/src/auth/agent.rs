@@ -109,6 +109,10 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        #[cfg(planted)]
+        if engine::planted::is("place-not-given-back") {
+            return;
+        }
         let before = self.0.in_flight.fetch_sub(1, Relaxed);
         debug_assert!(before > 0, "a place was given back twice");
     }

@@ -86,6 +86,10 @@ impl Shard {
 
     /// Whether the request is a repeat; then it waits with the first one, or has been answered.
     fn is_answered(&mut self, cx: &mut Cx<'_>, ask: &mut Ask, name: u128, request: u64) -> bool {
+        #[cfg(planted)]
+        if engine::planted::is("repeat-runs-again") {
+            return false;
+        }
         let waiter = Waiter { core: ask.from, ticket: ask.ticket };
         let settled = match self.repeats.find(name, request, ask.waits.then_some(waiter)) {
             Found::New => return false,
@@ -157,6 +161,12 @@ impl Shard {
         let Passed { device, timeout, retry } = passed;
         let (now, nonce, waiter) = (cx.now(), cx.random_u64(), Waiter { core: ask.from, ticket: ask.ticket });
         let times = Times { asked_wall_ms: cx.wall_ms(), ..Times::default() };
+        let rings_at = now + timeout;
+        #[cfg(planted)]
+        let rings_at = match engine::planted::is("deadline-not-armed") {
+            true => rings_at + Duration::from_secs(3600),
+            false => rings_at,
+        };
         let key = self.pending.insert_with(|key| Pending {
             waiter: ask.waits.then_some(waiter),
             place,
@@ -171,7 +181,7 @@ impl Shard {
             asked_at: now,
             times,
             deadline: now + timeout,
-            alarm: cx.arm(now + timeout, Alarmed::Command(key)),
+            alarm: cx.arm(rings_at, Alarmed::Command(key)),
             nonce,
         });
         let id = self.pending.get(key).map(|pending| pending.id(key, cx.core(), self.facts.epoch));
@@ -183,6 +193,10 @@ impl Shard {
         }
         if let Some(talk) = self.devices.talk(device) {
             talk.waiting.push_back(key);
+            #[cfg(planted)]
+            if engine::planted::is("queue-jumped") {
+                talk.waiting.rotate_right(1);
+            }
         }
         self.speak(cx, device);
     }

@@ -239,6 +239,12 @@ impl Shard {
 
     /// Settles what is under way for a device whose connection is gone, as far as it `goes`.
     pub(crate) fn settle_all(&mut self, cx: &mut Cx<'_>, device: Key, goes: impl Fn(&Pending) -> bool) {
+        #[cfg(planted)]
+        if engine::planted::is("take-over-settles-nothing")
+            && self.devices.get(device).is_some_and(|row| row.seat.is_none() && row.status.is_here())
+        {
+            return;
+        }
         loop {
             let Some(talk) = self.devices.get(device).and_then(|row| row.talk.as_ref()) else { return };
             let next = talk.commands().find_map(|key| {
@@ -246,6 +252,11 @@ impl Shard {
                 Some((key, if pending.attempts == 0 { Reached::NotSent } else { Reached::Unknown }))
             });
             let Some((key, reached)) = next else { return };
+            #[cfg(planted)]
+            let reached = match engine::planted::is("sent-told-as-not-sent") {
+                true => Reached::NotSent,
+                false => reached,
+            };
             self.settle(cx, key, Outcome::DeviceOffline(reached), &[]);
         }
     }

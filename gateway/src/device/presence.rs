@@ -82,7 +82,10 @@ impl Shard {
         if self.held_up_due(cx, conn) || !self.wire_due(cx, conn) {
             return;
         }
-        if !self.listens(conn) || cx.backlog_bytes(conn) > 0 || cx.has_unread(conn) {
+        let unread = cx.has_unread(conn);
+        #[cfg(planted)]
+        let unread = unread && !engine::planted::is("silence-misjudged");
+        if !self.listens(conn) || cx.backlog_bytes(conn) > 0 || unread {
             // Its words may wait unread, in the kernel or here because neighbours are slow to take mail: silence is not its
             // fault. The engine bounds how long it may not read.
             return;
@@ -125,9 +128,19 @@ impl Shard {
         self.counters.closed(closed_by(reason));
         let seat = row.seat.take();
         row.set_status(Status::Offline, reason, cx.wall_ms());
+        #[cfg(planted)]
+        if engine::planted::is("presence-not-updated") {
+            row.set_status(Status::Online, Reason::Connected, cx.wall_ms());
+        }
         row.remember_end(reason, cx.wall_ms(), self.facts.limits.closes_kept_per_device as usize);
+        #[cfg(planted)]
+        let stale = row.talk.as_mut().map(|talk| std::mem::take(&mut talk.notices)).unwrap_or_default();
         if let Some(talk) = row.talk.as_mut() {
             talk.notices.clear();
+            #[cfg(planted)]
+            if engine::planted::is("notices-outlive-connection") {
+                talk.notices = stale;
+            }
         }
         let keeps = reason != Reason::AuthFailed;
         if let Some(Seat { subscriptions, grant, .. }) = seat.filter(|seat| seat.persistent && keeps) {
@@ -154,6 +167,10 @@ impl Shard {
             if row.kept.as_ref().is_some_and(|kept| !self.keys.is_live(&kept.grant)) {
                 orphaned.push(device);
             }
+        }
+        #[cfg(planted)]
+        if engine::planted::is("revoked-stays") {
+            revoked.clear();
         }
         for conn in revoked {
             self.part(cx, conn, Reason::AuthFailed);

@@ -48,6 +48,8 @@ impl Shard {
         let known = self.find_repeat(device, arrival, hash, given);
         let repeat = known.is_some();
         // A repeat is acknowledged under the name of the first: the one that the agent's event has.
+        #[cfg(planted)]
+        let known = known.filter(|_| !engine::planted::is("repeat-renamed"));
         let ours = known.unwrap_or_else(|| u128::from(cx.random_u64()) << 64 | u128::from(cx.random_u64()));
         let id = match &trigger.given_id {
             Some(given) => TriggerId::Given(given.clone()),
@@ -78,6 +80,10 @@ impl Shard {
         given: Option<u64>,
     ) -> Option<u128> {
         let recent = self.devices.get_mut(device)?.recent.as_mut()?;
+        #[cfg(planted)]
+        if engine::planted::is("repeat-delivered-again") {
+            return None;
+        }
         let again = arrival.id.filter(|_| arrival.dup).and_then(|id| recent.find(id, hash));
         again.or_else(|| given.filter(|&given| recent.contains_given(given)).map(|_| 0))
     }
@@ -135,6 +141,10 @@ impl Shard {
         let ticket = self.held.insert(Held { device, id, origin });
         let keep = ToStore::Keep { agent, kind: EventKind::Trigger, json, answer: Some((cx.core(), ticket)) };
         cx.post(self.facts.store, Mail::Store(keep));
+        #[cfg(planted)]
+        if engine::planted::is("puback-before-kept") {
+            self.acknowledge(cx, conn, arrival.receipt);
+        }
     }
 
     /// Queues a notice that is said behind the acknowledgement that comes next.

@@ -66,6 +66,10 @@ impl Shard {
         if let Some(talk) = row.talk.as_mut() {
             talk.held = talk.held.saturating_sub(1);
         }
+        #[cfg(planted)]
+        if engine::planted::is("newcomer-not-resumed") && !row.is_seated(conn) {
+            return;
+        }
         if let Some(seat) = row.seat.as_ref() {
             // Whoever sits there now is heard again, also one who came after the trigger: he, too, waited for this.
             cx.resume(seat.conn);

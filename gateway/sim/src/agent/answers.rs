@@ -9,7 +9,7 @@ use crate::device::Scene;
 use crate::failure::Oracle;
 use crate::ledger::{Excuse, TENANTS};
 use crate::oracles::{Answer, Shown};
-use codec::json::members;
+use codec::json::{Raw, members};
 use serde_json::Value;
 
 /// The head of an answer.
@@ -201,8 +201,9 @@ fn collect_names(json: &Value, names: &mut Vec<String>) {
 }
 
 fn read_command(body: &[u8], status: u16) -> Answer<'_> {
-    let fields = members(body, ["commandId", "data", "code", "outcome", "detail"]).unwrap_or_default();
-    let [id, data, code, outcome, detail] = fields;
+    let fields =
+        members(body, ["commandId", "data", "code", "outcome", "detail", "durationMs"]).unwrap_or_default();
+    let [id, data, code, outcome, detail, took] = fields;
     Answer {
         status,
         code: code.and_then(|raw| raw.plain_str()).unwrap_or_default(),
@@ -210,6 +211,7 @@ fn read_command(body: &[u8], status: u16) -> Answer<'_> {
         data: data.and_then(|raw| std::str::from_utf8(raw.as_bytes()).ok()).unwrap_or_default(),
         detail: detail.and_then(|raw| raw.plain_str()).unwrap_or_default(),
         id: id.and_then(|raw| raw.plain_str()).unwrap_or_default(),
+        took_ms: took.as_ref().and_then(Raw::as_u64),
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Request {
         question: usize,
         /// The request names the time limit.
         given: bool,
+        /// It was asked before, under the same key.
+        again: bool,
     },
     /// The stream of events.
     Events(Reading),
@@ -72,10 +74,13 @@ impl Agent {
                 let known = known.as_ref().map_or(String::new(), |tag| format!("If-None-Match: {tag}\r\n"));
                 ("GET", format!("{own}/tools"), known, None)
             }
-            Request::Command { question, given } => (
+            Request::Command { question, given, .. } => (
                 "POST",
                 scene.ledger.path(*question),
-                String::new(),
+                match scene.ledger.questions[*question].keyed {
+                    true => format!("Idempotency-Key: key-{question}\r\n"),
+                    false => String::new(),
+                },
                 Some(self.command_body(scene, *question, *given)),
             ),
             Request::Events(reading) => {
@@ -101,8 +106,12 @@ impl Agent {
         let head =
             format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {key}\r\n{fields}");
         scene.ledger.say(|| format!("{} asks {method} {path} {body:?}", self.peer()));
-        if let (Request::Command { question, .. }, true) = (request, self.manners.has(Manner::Dribbles)) {
-            scene.ledger.dribble(*question);
+        if let Request::Command { question, .. } = request {
+            // What does not fit into the kernel at once comes in pieces, as the agent gets its turns.
+            let long = scene.ledger.questions[*question].payload.len() > scene.swarm.pipe_bytes / 2;
+            if long || self.manners.has(Manner::Dribbles) {
+                scene.ledger.dribble(*question);
+            }
         }
         let chunks = self.manners.has(Manner::Chunks) && body.is_some();
         if chunks {

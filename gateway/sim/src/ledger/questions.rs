@@ -5,6 +5,11 @@
 
 use super::{Ledger, TENANTS};
 
+/// A question among so many of the last ones may be asked again.
+const REPEATABLE: usize = 24;
+/// More often it is not asked again.
+const AGAIN_MAX: usize = 3;
+
 /// What a question is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Asked {
@@ -43,10 +48,38 @@ pub struct Question {
     pub replies: Vec<Reply>,
     /// The status and the outcome that the agent was told.
     pub ended: Option<(u16, String)>,
+    /// Its requests carry an idempotency key.
+    pub keyed: bool,
+    /// Its request names the time limit.
+    pub given: bool,
+    /// So often it was asked again.
+    pub again: usize,
+    /// What the agent was told, in full.
+    pub told: Option<Told>,
     /// Its request is said in small pieces: it may be found too slow.
     pub dribbled: bool,
     /// When the agent was told, in steps.
     pub ended_step: Option<u64>,
+}
+
+/// What an agent was told of a command: equal for all who asked under one idempotency key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// The command's id; empty when it was declined.
+    pub id: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened at the device.
+    pub outcome: String,
+    /// `data`, or the error's sentence.
+    pub text: String,
+}
+
+impl Told {
+    /// Whether it may have had an effect, and stands for every repeat: what never reached the device is run anew.
+    pub fn is_final(&self) -> bool {
+        !self.id.is_empty() && self.outcome != "not_sent"
+    }
 }
 
 /// A device was given the command.
@@ -114,6 +147,10 @@ impl Ledger {
             said_step: self.step,
             deliveries: Vec::new(),
             replies: Vec::new(),
+            keyed: false,
+            given: true,
+            again: 0,
+            told: None,
             dribbled: false,
             ended: None,
             ended_step: None,
@@ -161,6 +198,14 @@ impl Ledger {
         let moments = others.iter().map(|&(said, _)| said.max(since));
         let under_way = |at: u64| others.iter().filter(|&&(said, ended)| said <= at && at <= ended).count();
         moments.map(under_way).max().unwrap_or(0)
+    }
+
+    /// A question of this tenant that may be asked again: a recent one with a key.
+    pub fn repeatable(&self, tenant: usize) -> Vec<usize> {
+        let recent = self.questions.iter().enumerate().rev().take(REPEATABLE);
+        let fits =
+            |question: &Question| question.keyed && question.tenant == tenant && question.again < AGAIN_MAX;
+        recent.filter(|(_, question)| fits(question)).map(|(n, _)| n).collect()
     }
 
     /// A question whose request is said in small pieces.

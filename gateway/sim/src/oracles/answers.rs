@@ -5,8 +5,11 @@
 
 use crate::coverage::Seen;
 use crate::failure::Oracle;
-use crate::ledger::{Asked, Ledger, Reply};
+use crate::ledger::{Asked, Ledger, Question, Reply, Told};
 use std::fmt::Display;
+
+/// An alarm rings at the first tick of the timers behind its moment.
+const TICK_MS: u64 = engine::timer::TICK.as_millis() as u64;
 
 /// What an agent was told of a command.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,21 +26,27 @@ pub struct Answer<'a> {
     pub detail: &'a str,
     /// `commandId`.
     pub id: &'a str,
+    /// `durationMs`, from the moment when the gateway had taken the command.
+    pub took_ms: Option<u64>,
 }
 
 impl Ledger {
     /// An agent was told the end of question `n`.
     pub fn judge_answer(&mut self, n: usize, answer: Answer<'_>, peer: &dyn Display) {
         self.say(|| format!("{peer} q{n} ended: {answer:?}"));
-        if self.questions[n].ended.is_some() {
+        if self.questions[n].ended.is_some() && !self.questions[n].keyed {
             return self.fail(Oracle::OneAnswer, peer, format!("q{n} was answered twice"));
         }
+        if !self.judge_repeat(n, answer, peer) {
+            return;
+        }
         self.questions[n].ended = Some((answer.status, answer.outcome.to_owned()));
-        self.questions[n].ended_step = Some(self.step);
+        // Under a key more than one request may be on its way, so such a command may be under way as long as it likes.
+        self.questions[n].ended_step = (!self.questions[n].keyed).then_some(self.step);
         self.judge_id(n, answer, peer);
         match (answer.status, answer.code) {
-            (200, _) => self.judge_reply(n, true, answer.data, peer),
-            (502, "device-error") => self.judge_reply(n, false, answer.detail, peer),
+            (200, _) => self.judge_reply(n, true, answer.data, answer.took_ms, peer),
+            (502, "device-error") => self.judge_reply(n, false, answer.detail, answer.took_ms, peer),
             (404, "device-unknown") => self.judge_unknown_device(n, peer),
             (404, "command-unknown") => self.judge_unknown_command(n, peer),
             (422, "invalid-arguments") => self.judge_arguments(n, peer),
@@ -66,11 +75,35 @@ impl Ledger {
         self.judge_read_reply(n, answer, peer);
     }
 
+    /// All who asked under one key are told the same of the one command that ran; whoever was declined is told so alone.
+    /// `false`: this was said, and judged, before.
+    fn judge_repeat(&mut self, n: usize, answer: Answer<'_>, peer: &dyn Display) -> bool {
+        let text = if answer.status == 200 { answer.data } else { answer.detail };
+        let (id, outcome) = (answer.id.to_owned(), answer.outcome.to_owned());
+        let told = Told { id, status: answer.status, outcome, text: text.to_owned() };
+        let before = self.questions[n].told.replace(told.clone()).filter(Told::is_final);
+        let Some(before) = before else { return true };
+        if !told.is_final() {
+            // A request that was declined, or ended before anything was sent, while the other did not; that one stands.
+            self.questions[n].told = Some(before);
+            return false;
+        }
+        self.saw(Seen::RepeatAnswered);
+        let same = before == told;
+        self.check(same, Oracle::OneAnswer, peer, || {
+            format!("q{n} was asked twice under one key, and told as {before:?} and {told:?}")
+        });
+        false
+    }
+
     /// The id of an answer is the one that the device was given.
     fn judge_id(&mut self, n: usize, answer: Answer<'_>, peer: &dyn Display) {
         let given = self.questions[n].deliveries.first().map(|delivery| delivery.id.as_str());
+        // Under a key one request may end before anything is sent while another, with an id of its own, runs.
+        let declined = self.questions[n].keyed && answer.outcome == "not_sent";
         if let Some(given) = given
             && given != answer.id
+            && !declined
         {
             let message = format!("q{n} was delivered as {given} and answered as {:?}", answer.id);
             self.fail(Oracle::RightAnswer, peer, message);
@@ -78,7 +111,7 @@ impl Ledger {
     }
 
     /// A device's own word: the first one that it said on some link on which it had been asked.
-    fn judge_reply(&mut self, n: usize, success: bool, text: &str, peer: &dyn Display) {
+    fn judge_reply(&mut self, n: usize, success: bool, text: &str, took_ms: Option<u64>, peer: &dyn Display) {
         self.saw(if success { Seen::Done } else { Seen::DeviceError });
         let asked = self.questions[n].asked;
         self.check(asked == Asked::Well, Oracle::RightAnswer, peer, || {
@@ -91,9 +124,19 @@ impl Ledger {
             let message = format!("q{n} was answered with {text:?}, but what the device said was {first:?}");
             self.fail(Oracle::RightAnswer, peer, message);
         }
+        self.judge_in_time(n, took_ms, peer);
         if self.stopping {
             self.saw(Seen::AnsweredInDrain);
         }
+    }
+
+    /// A device's word counts until the grace is over, by the gateway's own measure, and a tick of its timers longer.
+    fn judge_in_time(&mut self, n: usize, took_ms: Option<u64>, peer: &dyn Display) {
+        let most = self.questions[n].timeout_ms + self.limits.command_grace_ms + TICK_MS;
+        let late = took_ms.is_some_and(|took_ms| took_ms > most);
+        self.check(!late, Oracle::RightAnswer, peer, || {
+            format!("q{n} was answered after {took_ms:?} ms, and {most} is the most")
+        });
     }
 
     fn judge_unknown_device(&mut self, n: usize, peer: &dyn Display) {
@@ -185,7 +228,8 @@ impl Ledger {
 
     /// `not_sent` is a promise.
     fn judge_not_sent(&mut self, n: usize, answer: Answer<'_>, peer: &dyn Display) {
-        let delivered = !self.questions[n].deliveries.is_empty();
+        let Question { deliveries, keyed, .. } = &self.questions[n];
+        let delivered = deliveries.iter().any(|delivery| !keyed || delivery.id == answer.id);
         let wrong = delivered && answer.outcome == "not_sent";
         self.check(!wrong, Oracle::OneAnswer, peer, || format!("q{n}: not_sent, but the device had it"));
     }

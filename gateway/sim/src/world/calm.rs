@@ -8,7 +8,7 @@ use crate::agent::{Agent, Request};
 use crate::coverage::Seen;
 use crate::device::{Device, Scene, Stage, Wish};
 use crate::failure::Oracle;
-use crate::ledger::Asked;
+use crate::ledger::{Asked, Identity};
 use crate::oracles::check_nothing_left;
 use engine::net::fake::Faults;
 use std::time::Duration;
@@ -60,8 +60,21 @@ impl World {
         self.until("the storm's business ends", SETTLE_MS, true, |world| world.is_content());
     }
 
+    /// Whoever came with a key that was taken back is gone.
+    fn check_revoked(&mut self) {
+        for identity in 0..self.ledger.identities.len() {
+            let Identity { revoked, possible, .. } = &self.ledger.identities[identity];
+            let stays = *revoked && possible.iter().any(|&link| self.ledger.links[link].accepted.is_some());
+            let peer = self.ledger.who(identity);
+            self.ledger.check(!stays, Oracle::Isolation, &peer, || {
+                "its key was revoked, and its connection lives on".into()
+            });
+        }
+    }
+
     /// Every list, every device, every tool; a command to each device, a trigger from each, and readers for all of it.
     fn look(&mut self) {
+        self.check_revoked();
         for tenant in 0..self.swarm.tenants {
             if self
                 .agents
@@ -184,6 +197,11 @@ impl World {
         self.ledger.stopping = true;
         self.rest();
         if let Some(device) = burdened {
+            // Whoever asks now is turned away, or finds the door shut.
+            self.command(self.devices[device].identity);
+            self.rest();
+        }
+        if let Some(device) = burdened {
             self.devices[device].wish = Wish::Ready;
         }
         self.until("the cores stop", within_ms + PROMPT_MS, true, |world| {
@@ -210,7 +228,7 @@ impl World {
         let tenant = self.ledger.identities[identity].tenant;
         let n = self.ledger.ask(tenant, Some(identity), Asked::Well, PATIENCE_MS, 0);
         self.ledger.questions[n].make_plain(n);
-        self.ask(tenant, Request::Command { question: n, given: true });
+        self.ask(tenant, Request::Command { question: n, given: true, again: false });
         n
     }
 

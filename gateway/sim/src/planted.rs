@@ -1,0 +1,111 @@
+//! The planted bugs: each is a mistake that somebody could make, at the place where it would be made, and each must be seen
+//! by an oracle.
+//!
+//! Owns the list. A bug is real only in a build with `--cfg planted` and on a thread that asked for it; `planted.sh`
+//! beside this crate makes that build and runs every bug until it is caught.
+
+use crate::failure::Oracle;
+
+/// A mistake on purpose.
+#[derive(Clone, Copy, Debug)]
+pub struct Bug {
+    /// How the place in the product asks for it.
+    pub name: &'static str,
+    /// The file.
+    pub place: &'static str,
+    /// What is wrong.
+    pub what: &'static str,
+    /// The oracles that must see it: one of these, and no other.
+    pub oracles: &'static [Oracle],
+}
+
+macro_rules! bugs {
+    ($($name:literal in $place:literal: $what:literal => $($oracle:ident),+;)*) => {
+        /// All of them.
+        pub const BUGS: &[Bug] =
+            &[$(Bug { name: $name, place: $place, what: $what, oracles: &[$(Oracle::$oracle,)+] },)*];
+    };
+}
+
+bugs! {
+    "puback-before-kept" in "gateway/src/trigger/intake.rs":
+        "a trigger is acknowledged when it is handed to the store, not when it is kept" => Kept, Wire;
+    "repeat-delivered-again" in "gateway/src/trigger/intake.rs":
+        "a trigger sent again with DUP is not recognised" => Kept;
+    "repeat-renamed" in "gateway/src/trigger/intake.rs":
+        "a repeated trigger is acknowledged under a name that no event has" => Kept;
+    "newcomer-not-resumed" in "gateway/src/trigger/outbox.rs":
+        "triggers kept for a superseded connection do not let the new one be heard again" => Progress, Blame;
+    "foreign-answer-taken" in "gateway/src/command/answer.rs":
+        "an answer is not checked against the device that was asked" => RightAnswer;
+    "guessed-id-taken" in "gateway/src/command/answer.rs":
+        "the random part of a command's id is not compared" => RightAnswer;
+    "take-over-settles-nothing" in "gateway/src/device/admission.rs":
+        "a take-over of a clean session leaves its commands to the deadline" => Promptness, Progress, Invariants;
+    "sent-told-as-not-sent" in "gateway/src/device/admission.rs":
+        "a command that was written to a device which then left is reported as not sent" => OneAnswer;
+    "presence-not-updated" in "gateway/src/device/presence.rs":
+        "a closed connection leaves its device online" => Presence, Invariants;
+    "notices-outlive-connection" in "gateway/src/device/presence.rs":
+        "notices for one connection are said on the next" => Wire;
+    "silence-misjudged" in "gateway/src/device/presence.rs":
+        "a device is let go for a silence while its words wait unread" => Blame;
+    "revoked-stays" in "gateway/src/device/presence.rs":
+        "a connection outlives its revoked key" => Isolation;
+    "tools-outlive-connection" in "gateway/src/device/row.rs":
+        "the tools of a device that left are still offered" => Presence;
+    "deadline-not-armed" in "gateway/src/command/ask.rs":
+        "a command has no deadline" => RightAnswer, Progress;
+    "repeat-runs-again" in "gateway/src/command/ask.rs":
+        "a request repeated under its idempotency key runs again" => Wire, OneAnswer, RightAnswer;
+    "queue-jumped" in "gateway/src/command/ask.rs":
+        "a new command goes before those that wait" => CommandOrder, Wire;
+    "place-not-given-back" in "gateway/src/auth/agent.rs":
+        "a settled command still counts as in flight" => NothingLeft, Ceilings;
+    "foreign-devices-listed" in "gateway/src/agent/gather.rs":
+        "a list is not confined to the agent that asks" => Isolation, Presence;
+    "reader-skips-event" in "gateway/src/agent/events.rs":
+        "a reader goes on one event too far" => Delivered, Progress;
+    "moved-loses-carry" in "engine/src/handover.rs":
+        "a connection that moves to its home core loses the bytes read already" => Progress, Wire, Kept, Blame;
+    "overflow-dropped" in "engine/src/mailbox.rs":
+        "a letter that finds a full mailbox is lost" => Progress, OneAnswer, Presence, Promptness, NothingLeft, Kept;
+    "short-write-forgets" in "engine/src/core/flush.rs":
+        "what the kernel did not take is forgotten" => Wire, OneAnswer, Delivered, Progress;
+}
+
+/// The bug of this name.
+pub fn find(name: &str) -> Option<&'static Bug> {
+    BUGS.iter().find(|bug| bug.name == name)
+}
+
+/// Makes one bug real on this thread, or none; `false` in a build that has no bugs.
+pub fn plant(bug: Option<&'static Bug>) -> bool {
+    #[cfg(planted)]
+    engine::planted::plant(bug.map_or("", |bug| bug.name));
+    let _ = bug;
+    cfg!(planted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn each_bug_is_at_its_place_and_in_the_readme() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let readme = include_str!("../README.md");
+        for bug in BUGS {
+            let source = std::fs::read_to_string(root.join(bug.place)).expect(bug.place);
+            assert!(
+                source.contains(&format!("planted::is(\"{}\")", bug.name)),
+                "{} in {}",
+                bug.name,
+                bug.place
+            );
+            assert!(readme.contains(&format!("| `{}` |", bug.name)), "{} in the README", bug.name);
+            assert_eq!(BUGS.iter().filter(|other| other.name == bug.name).count(), 1);
+        }
+    }
+}
