@@ -57,7 +57,7 @@ bugs! {
     "deadline-not-armed" in "gateway/src/command/ask.rs":
         "a command has no deadline" => RightAnswer, Progress;
     "repeat-runs-again" in "gateway/src/command/ask.rs":
-        "a request repeated under its idempotency key runs again" => Wire, OneAnswer, RightAnswer;
+        "a request repeated under its idempotency key runs again" => Invariants, Wire, OneAnswer;
     "queue-jumped" in "gateway/src/command/ask.rs":
         "a new command goes before those that wait" => CommandOrder, Wire;
     "place-not-given-back" in "gateway/src/auth/agent.rs":
@@ -71,7 +71,7 @@ bugs! {
     "overflow-dropped" in "engine/src/mailbox.rs":
         "a letter that finds a full mailbox is lost" => Progress, OneAnswer, Presence, Promptness, NothingLeft, Kept;
     "short-write-forgets" in "engine/src/core/flush.rs":
-        "what the kernel did not take is forgotten" => Wire, OneAnswer, Delivered, Progress;
+        "what the kernel did not take is forgotten" => Wire, OneAnswer, Delivered, Progress, Blame;
 }
 
 /// The bug of this name.
