@@ -335,14 +335,14 @@ fn b09_publishing_for_others_is_dropped_and_said_once_a_minute() {
 
 #[test]
 fn b10_two_devices_of_one_identity_are_slowed_down() {
-    let scene = Scene::start("takeover_hold_ms = 400");
+    let scene = Scene::start("takeover_hold_ms = 1000");
     let events = scene.alpha.events(None);
     let mut fighters: Vec<Raw> = Vec::new();
     for round in 0..6 {
         // The first takes an empty seat, the next five take it over.
         let since = Instant::now();
         fighters.push(accepted(&scene, "twin"));
-        assert!(since.elapsed() < Duration::from_millis(400), "round {round} took {:?}", since.elapsed());
+        assert!(since.elapsed() < Duration::from_millis(900), "round {round} took {:?}", since.elapsed());
         assert_eq!(scene.alpha.status("twin"), "online");
     }
     for loser in &mut fighters[..5] {
@@ -354,11 +354,11 @@ fn b10_two_devices_of_one_identity_are_slowed_down() {
     assert_eq!((&conflict["deviceName"], &conflict["takeovers"]), (&json!("twin"), &json!(5)));
     scene.must_serve("while a newcomer is held back");
     assert_eq!(newcomer.take(4), ACCEPTED);
-    assert!(since.elapsed() >= Duration::from_millis(390), "held for {:?}", since.elapsed());
+    assert!(since.elapsed() >= Duration::from_millis(990), "held for {:?}", since.elapsed());
     fighters[5].must_be_closed("the one it replaces", &[]);
     let since = Instant::now();
     let mut last = accepted(&scene, "twin");
-    assert!(since.elapsed() >= Duration::from_millis(790), "held longer: {:?}", since.elapsed());
+    assert!(since.elapsed() >= Duration::from_millis(1990), "held longer: {:?}", since.elapsed());
     newcomer.must_be_closed("the one before", &[]);
     last.must_stay_open("the newest wins", QUIET);
     // The one that is seated goes while another is held back: that one sits down at once.
@@ -369,7 +369,7 @@ fn b10_two_devices_of_one_identity_are_slowed_down() {
     });
     drop(last);
     assert_eq!(heir.take(4), ACCEPTED);
-    assert!(since.elapsed() < Duration::from_millis(1150), "the fight is over: {:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_millis(2900), "the fight is over: {:?}", since.elapsed());
     assert_eq!(scene.alpha.status("twin"), "online");
     let mut kinds: Vec<Value> = Vec::new();
     while let Some(event) = events.next(Duration::from_millis(300)) {

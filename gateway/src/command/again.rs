@@ -6,9 +6,10 @@
 //! becomes of a command then is [`crate::device::presence`]'s to say.
 
 use super::pending::Stage;
+use crate::device::manifest::Retry;
 use crate::shard::{Alarmed, Cx, Shard};
 use engine::Key;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What an alarm for another attempt names: the command, and the attempt after which it rings.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,24 @@ pub struct Attempt {
     pub command: Key,
     /// How often it had been said.
     pub after: u32,
+}
+
+/// The pause before the next attempt after so many: the manifest's, doubled for each attempt. None when there is no next
+/// one, or no time for it.
+pub fn pause(retry: Option<Retry>, attempts: u32, now: Instant, deadline: Instant) -> Option<Duration> {
+    let retry = retry.filter(|retry| attempts < retry.max_attempts)?;
+    let doubled = 1u64.checked_shl(attempts.saturating_sub(1)).unwrap_or(u64::MAX);
+    let pause = Duration::from_millis(u64::from(retry.backoff_ms).saturating_mul(doubled));
+    (now.checked_add(pause)? < deadline).then_some(pause)
+}
+
+/// How long an answer to the current attempt is awaited before the next one: an equal share of what is left of the time, and at
+/// least the pause. A slow command is not asked twice only because it is slow.
+pub fn patience(retry: Option<Retry>, attempts: u32, now: Instant, deadline: Instant) -> Option<Duration> {
+    let pause = pause(retry, attempts, now, deadline)?;
+    let attempts_left = retry.map_or(0, |retry| retry.max_attempts - attempts);
+    let left = deadline.saturating_duration_since(now);
+    Some(pause.max(left / (attempts_left + 1)))
 }
 
 impl Shard {
@@ -85,5 +104,46 @@ impl Shard {
             Stage::Sent | Stage::Delivered => talk.sent.retain(|&sent| sent != key),
             Stage::Pausing => talk.pausing.retain(|&pausing| pausing != key),
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "any moment will do")]
+mod tests {
+    use super::*;
+
+    const RETRY: Option<Retry> = Some(Retry { max_attempts: 3, backoff_ms: 1000 });
+
+    fn ms(duration: Option<Duration>) -> Option<u128> {
+        duration.map(|duration| duration.as_millis())
+    }
+
+    #[test]
+    fn pauses_double_and_end_with_the_attempts() {
+        let now = Instant::now();
+        let deadline = now + Duration::from_secs(600);
+        let pauses = [1, 2, 3, 4].map(|attempts| ms(pause(RETRY, attempts, now, deadline)));
+        assert_eq!(pauses, [Some(1000), Some(2000), None, None]);
+        assert_eq!(pause(None, 1, now, deadline), None);
+        let endless = Some(Retry { max_attempts: 100, backoff_ms: 600_000 });
+        assert_eq!(pause(endless, 99, now, deadline), None, "no overflow");
+    }
+
+    #[test]
+    fn nothing_is_tried_past_the_deadline() {
+        let now = Instant::now();
+        assert_eq!(ms(pause(RETRY, 1, now, now + Duration::from_millis(1001))), Some(1000));
+        assert_eq!(pause(RETRY, 1, now, now + Duration::from_millis(1000)), None);
+        assert_eq!(patience(RETRY, 1, now, now + Duration::from_millis(1000)), None);
+    }
+
+    #[test]
+    fn each_attempt_has_an_equal_share_and_at_least_the_pause() {
+        let now = Instant::now();
+        assert_eq!(ms(patience(RETRY, 1, now, now + Duration::from_secs(30))), Some(10_000));
+        assert_eq!(ms(patience(RETRY, 2, now, now + Duration::from_secs(20))), Some(10_000));
+        assert_eq!(ms(patience(RETRY, 1, now, now + Duration::from_millis(1500))), Some(1000));
+        let hasty = Some(Retry { max_attempts: 2, backoff_ms: 0 });
+        assert_eq!(ms(patience(hasty, 1, now, now + Duration::from_secs(10))), Some(5000));
     }
 }

@@ -11,6 +11,7 @@
 //!    +--- Pausing <-- the device said no, attempts left: a new attempt id after the pause
 //! ```
 
+use super::again::{patience, pause};
 use super::id::{AttemptId, CommandId};
 use super::repeats::Waiter;
 use super::story::{State, Story, Times};
@@ -116,21 +117,13 @@ impl Pending {
         }
     }
 
-    /// The pause before the next attempt after the current one: the manifest's, doubled for each attempt. None when
-    /// there is no next one, or no time for it.
+    /// The pause before the next attempt; see [`again::pause`](super::again::pause).
     pub fn pause(&self, now: Instant) -> Option<Duration> {
-        let retry = self.retry.filter(|retry| self.attempts < retry.max_attempts)?;
-        let doubled = 1u64.checked_shl(self.attempts.saturating_sub(1)).unwrap_or(u64::MAX);
-        let pause = Duration::from_millis(u64::from(retry.backoff_ms).saturating_mul(doubled));
-        (now.checked_add(pause)? < self.deadline).then_some(pause)
+        pause(self.retry, self.attempts, now, self.deadline)
     }
 
-    /// How long an answer to the current attempt is awaited before the next one: an equal share of what is left of the
-    /// time, and at least the pause. A slow command is not asked twice only because it is slow.
+    /// How long an answer to the current attempt is awaited; see [`again::patience`](super::again::patience).
     pub fn patience(&self, now: Instant) -> Option<Duration> {
-        let pause = self.pause(now)?;
-        let attempts_left = self.retry.map_or(0, |retry| retry.max_attempts - self.attempts);
-        let left = self.deadline.saturating_duration_since(now);
-        Some(pause.max(left / (attempts_left + 1)))
+        patience(self.retry, self.attempts, now, self.deadline)
     }
 }

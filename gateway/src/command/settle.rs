@@ -45,11 +45,20 @@ impl Shard {
                 let settled = Settled { ticket, outcome, id: Some(id), text: answer, duration_ms };
                 cx.post(core, Mail::Settled(settled));
             }
-            None => {
-                self.tell_command(cx, id, |story, json| story.write(json));
-                self.buffers.give_back(pending.text.into_buffer());
-            }
+            None => self.tell_end(cx, pending, id, outcome, text),
         }
+    }
+
+    /// Tells the agent the end of a command for which no request waits.
+    fn tell_end(&mut self, cx: &mut Cx<'_>, pending: Pending, id: CommandId, outcome: Outcome, text: &[u8]) {
+        let mut json = self.buffers.lend();
+        let state = State::of_outcome(outcome, cx.now() >= pending.deadline);
+        let times = Times { ended_ms: Some(pending.elapsed_ms(cx.now())), ..pending.times };
+        Story { state, times, outcome: Some(outcome), text, ..pending.story(id) }.write(&mut json);
+        let agent = pending.place.agent().name_shared().clone();
+        let keep = ToStore::Keep { agent, kind: EventKind::Command, json, answer: None };
+        cx.post(self.facts.store, Mail::Store(keep));
+        self.buffers.give_back(pending.text.into_buffer());
     }
 
     /// Keeps a command's end, so that it can be asked for.
