@@ -334,6 +334,23 @@ fn b09_publishing_for_others_is_dropped_and_said_once_a_minute() {
 }
 
 #[test]
+fn b10_a_device_disabled_meanwhile_is_not_seated() {
+    let scene = Scene::start("takeovers_per_minute = 1\ntakeover_hold_ms = 1500");
+    let mut fighters = [accepted(&scene, "twin"), accepted(&scene, "twin")];
+    let mut newcomer = Raw::sending(scene.gateway.mqtt, &Hello::new("alpha", "twin", &scene.key).packet());
+    wait_for("it is held back", SOON, || {
+        (scene.metric("gateway_connections_held_total") == 1.0).then_some(())
+    });
+    let disabled = scene.alpha.post("/devices/twin/disable", &json!({}), &[]);
+    assert_eq!(disabled.status, 200, "{}", disabled.json);
+    fighters[1].must_be_closed("the seated one", &[]);
+    let heard = newcomer.closed_within(Duration::from_secs(4)).expect("the other is turned away");
+    assert_eq!(heard, NOT_AUTHORIZED);
+    assert_eq!(scene.alpha.status("twin"), "disabled");
+    scene.must_serve("after a device was disabled");
+}
+
+#[test]
 fn b10_two_devices_of_one_identity_are_slowed_down() {
     let scene = Scene::start("takeover_hold_ms = 1000");
     let events = scene.alpha.events(None);

@@ -6,14 +6,17 @@
 //! already; it is not read meanwhile, and the one that is seated goes on until it is replaced.
 
 use super::conversation::{MqttPeer, Standing};
+use super::status::Status;
 use crate::auth::Grant;
 use crate::mail::Mail;
+use crate::metrics::AuthOutcome;
 use crate::peer::Peer;
 use crate::shard::{Alarmed, Cx, Shard};
 use crate::store::mail::ToStore;
 use crate::store::record::EventKind;
 use crate::wall::Rfc3339;
 use codec::json::encode_str;
+use codec::mqtt::ConnectCode;
 use engine::Key;
 use hashbrown::HashMap;
 use siphasher::sip::SipHasher13;
@@ -135,7 +138,14 @@ impl Shard {
                 return;
             }
         };
-        if draining || !self.keys.is_live(&held.grant) {
+        let may_sit = self.devices.get(held.device).is_some_and(|row| row.status != Status::Disabled);
+        if draining || !may_sit || !self.keys.is_live(&held.grant) {
+            // What was true when it was checked is not any more.
+            let (code, outcome) = match draining {
+                true => (ConnectCode::ServerUnavailable, AuthOutcome::Unavailable),
+                false => (ConnectCode::NotAuthorized, AuthOutcome::Disabled),
+            };
+            self.refuse(cx, conn, code, outcome);
             return cx.hang_up(conn);
         }
         self.seat_now(cx, conn, held.device, held.grant, held.clean_session);
