@@ -23,6 +23,7 @@ pub mod openapi;
 pub mod operator;
 pub mod parameters;
 pub mod routes;
+pub mod tap;
 pub mod ticket;
 pub mod tools;
 pub mod vetting;

@@ -1,7 +1,7 @@
 //! The command line: what an operator types, and what the program answers on stdout, stderr and by its exit code.
 //!
 //! Owns the words and their help texts, and the way from words to the rooms that do the work. It never serves anything
-//! itself: `serve` and `dev` hand a configuration to [`crate::serve`]; `devices` and `call` speak to a running gateway over
+//! itself: `serve` and `dev` hand a configuration to [`crate::serve`]; `devices`, `call`, `tap` and `why` speak to a running gateway over
 //! its HTTP API. Answers go to stdout, everything else to stderr.
 
 mod api;
@@ -11,6 +11,8 @@ mod keys;
 mod output;
 mod pretty;
 mod settings;
+mod tap;
+mod why;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -45,6 +47,8 @@ Try it out:
   gateway dev                                      serve on this machine, with a demo device
   gateway devices                                  (in another terminal) who is connected
   gateway call thermostat read_temperature         ask a device to do something
+  gateway tap thermostat --payloads                watch what is said
+  gateway why thermostat                           when it does not do what it should
 
 In production:
   gateway config default > gateway.toml            every option, explained
@@ -73,6 +77,10 @@ enum Command {
     Devices(devices::DevicesArgs),
     /// Run a command on a device, through a running gateway.
     Call(call::CallArgs),
+    /// Look at what devices and the gateway say to each other, live.
+    Tap(tap::TapArgs),
+    /// Why a device is not doing what it should: how it ended, what was refused, what waits.
+    Why(why::WhyArgs),
     /// Write a completion script for a shell.
     Completions {
         /// The shell, e.g. `gateway completions bash > /etc/bash_completion.d/gateway`.
@@ -131,6 +139,8 @@ fn obey(command: Command, program: Option<&OsString>, screen: &mut Screen<'_>) -
         Command::Keys(command) => keys::run(&command, screen),
         Command::Devices(args) => devices::run(&args, screen),
         Command::Call(args) => call::run(&args, screen),
+        Command::Tap(args) => tap::run(&args, screen),
+        Command::Why(args) => why::run(&args, screen),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "gateway", &mut script);

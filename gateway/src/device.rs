@@ -30,6 +30,7 @@ pub mod socketio;
 pub mod speech;
 pub mod status;
 pub mod talk;
+pub mod tap;
 pub mod topic;
 pub mod translator;
 pub mod unidentified;

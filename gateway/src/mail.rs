@@ -13,6 +13,8 @@
 //!                 <- Told ------------
 //!   agent's core  -- Control -------->  home core
 //!                 <- Controlled ------
+//!   agent's core  -- Tap ------------>  home core, every core
+//!                 <- Tapped ----------
 //!   agent's core  -- Gather --------->  every core       home core -- Work(Compile) -> worker
 //!                 <- Gathered --------                             <- Worked(Compiled)
 //!   any core      -- Gatekeeper(Judge) -> gatekeeper <- Gatekeeper(Heard) -- callers
@@ -29,6 +31,7 @@ use crate::command::inquiry::{Inquiry, Told};
 use crate::command::outcome::Outcome;
 use crate::command::text::AskText;
 use crate::device::control::{Control, Controlled};
+use crate::device::tap::{Reader, TapWish, Tapped};
 use crate::metrics::Counters;
 use crate::store::mail::{FromStore, ToStore};
 use crate::worker::{FromWorker, ToWorker};
@@ -52,6 +55,10 @@ pub enum Mail {
     Control(Control),
     /// Back: what became of that.
     Controlled(Controlled),
+    /// To a device's home core, or to every core: somebody wants to look, has taken what was shown, or has gone.
+    Tap(Reader, TapWish),
+    /// Back: what a device and the gateway said to each other.
+    Tapped(Box<Tapped>),
     /// To every core: what do you hold of this agent?
     Gather(Gather),
     /// Back to the agent's core: one core's part of a list.

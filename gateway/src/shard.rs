@@ -20,6 +20,7 @@ use crate::device::conversation::MqttPeer;
 use crate::device::interned::Interned;
 use crate::device::name::HomeHash;
 use crate::device::registry::Registry;
+use crate::device::tap::Taps;
 use crate::device::unidentified::Unidentified;
 use crate::limits::Limits;
 use crate::mail::Mail;
@@ -119,6 +120,7 @@ pub struct Shard {
     pub(crate) held: Slots<Held>,
     pub(crate) tickets: Slots<Ticket>,
     pub(crate) buffers: Buffers,
+    pub(crate) taps: Taps,
     pub(crate) scratch: Vec<u8>,
     pub(crate) counters: Counters,
     pub(crate) release: crate::stop::Release,
@@ -150,6 +152,7 @@ impl Shard {
             held: Slots::new(),
             tickets: Slots::new(),
             buffers: Buffers::default(),
+            taps: Taps::default(),
             scratch: Vec::new(),
             counters: Counters::new(),
             release: crate::stop::Release::default(),
@@ -232,6 +235,8 @@ impl Service for Shard {
             Mail::Settled(settled) => self.answer_command(cx, settled),
             Mail::Control(control) => self.control(cx, control),
             Mail::Controlled(controlled) => self.answer_control(cx, controlled),
+            Mail::Tap(reader, wish) => self.tap(reader, wish),
+            Mail::Tapped(tapped) => self.tapped(cx, from, &tapped),
             Mail::Gather(gather) => self.gather(cx, gather),
             Mail::Gathered(gathered) => self.gathered(cx, gathered),
             Mail::Measure { from, ticket } => self.measure(cx, from, ticket),

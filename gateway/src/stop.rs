@@ -60,7 +60,7 @@ impl Shard {
                 Peer::Http(peer) => match peer.waits {
                     Waits::Verdict(_) | Waits::Ticket(_) => true,
                     Waits::Request => !peer.session.is_idle(),
-                    Waits::Stream(_) | Waits::End => false,
+                    Waits::Stream(_) | Waits::Tap(_) | Waits::End => false,
                 },
             };
             if (busy && !late) || leaving.len() >= self.release.wave {

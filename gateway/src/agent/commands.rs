@@ -143,7 +143,7 @@ impl Shard {
     pub(super) fn read_timeout(&self, timeout: Option<Raw<'_>>) -> Result<Option<u32>, Unsent> {
         let Some(timeout) = timeout.filter(|timeout| timeout.kind() != Kind::Null) else { return Ok(None) };
         let allowed = self.facts.limits.timeout_ms_min..=self.facts.limits.timeout_ms_max;
-        let ms = timeout.as_u64().filter(|ms| allowed.contains(ms)).and_then(|ms| u32::try_from(ms).ok());
+        let ms = whole(timeout).filter(|ms| allowed.contains(ms)).and_then(|ms| u32::try_from(ms).ok());
         ms.map(Some).ok_or((ApiError::InvalidTimeout, ""))
     }
 
@@ -228,6 +228,14 @@ impl Shard {
     }
 }
 
+/// A whole number, however it is spelled: 1000, 1000.0 and 1e3 are one value in JSON Schema's eyes.
+fn whole(raw: Raw<'_>) -> Option<u64> {
+    let spelled = || std::str::from_utf8(raw.as_bytes()).ok()?.parse::<f64>().ok();
+    let exact =
+        |number: f64| (number.fract() == 0.0 && (0.0..=1e9).contains(&number)).then_some(number as u64);
+    raw.as_u64().or_else(|| spelled().and_then(exact))
+}
+
 fn invalid(detail: &'static str) -> Unsent {
     (ApiError::InvalidRequest, detail)
 }
@@ -278,6 +286,23 @@ mod tests {
         let mut path = String::new();
         percent_encode("a/b é~", &mut path);
         assert_eq!(path, "a%2Fb%20%C3%A9~");
+    }
+
+    #[test]
+    fn a_whole_number_may_be_spelled_in_many_ways() {
+        let read = |text: &str| {
+            let body = format!("{{\"n\":{text}}}");
+            let [n] = members(body.as_bytes(), ["n"]).expect("JSON");
+            whole(n.expect("it is there"))
+        };
+        for (text, value) in
+            [("1000", Some(1000)), ("1000.0", Some(1000)), ("1e3", Some(1000)), ("0", Some(0))]
+        {
+            assert_eq!(read(text), value, "{text}");
+        }
+        for text in ["1000.5", "-1", "1e99", "\"1000\"", "true"] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     #[test]

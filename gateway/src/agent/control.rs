@@ -18,8 +18,8 @@ use engine::Key;
 use std::sync::Arc;
 use transports::http::{Request, Response};
 
-/// Longest description and group that an agent may give a device, in bytes.
-const WORDS_BYTES_MAX: usize = 500;
+/// Longest description and group that an agent may give a device, in characters.
+const WORDS_CHARS_MAX: usize = 500;
 
 impl Shard {
     /// `POST …/disable`, `POST …/enable`, `DELETE …/devices/{device}`, and the same of `lua-cli`.
@@ -92,8 +92,8 @@ fn read_registration(body: &[u8]) -> Result<(String, Wish), &'static str> {
         return Err("A device's name has 1 to 200 characters and no space, `/`, `+` or `#`.");
     }
     let words = |raw, what| match text(raw, what)? {
-        Some(text) if text.len() > WORDS_BYTES_MAX => {
-            Err("`description` and `group` have at most 500 bytes.")
+        Some(text) if text.chars().count() > WORDS_CHARS_MAX => {
+            Err("`description` and `group` have at most 500 characters.")
         }
         text => Ok(text.map(String::into_boxed_str)),
     };

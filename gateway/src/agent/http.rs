@@ -7,6 +7,7 @@ use super::errors::{ApiError, CONTENT_TYPE, Problem};
 use super::events::Stream;
 use super::lua;
 use super::routes::{Endpoint, Found, Route, Tongue, find};
+use super::tap::TapStream;
 use super::vetting::{Asked, Denied, Whole};
 use crate::auth::mail::Judged;
 use crate::auth::{Agent, Grant};
@@ -57,6 +58,8 @@ pub enum Waits {
     Ticket(Key),
     /// Events.
     Stream(Box<Stream>),
+    /// What devices say.
+    Tap(Box<TapStream>),
     /// Nothing more: it is being closed.
     End,
 }
@@ -101,6 +104,7 @@ impl HttpPeer {
             Waits::Verdict(asked) => return Some(asked.until),
             Waits::Ticket(_) => self.session.next_timeout(),
             Waits::Stream(stream) => Some(stream.comment_at),
+            Waits::Tap(tap) => Some(tap.comment_at),
             Waits::End => return None,
         };
         [own, self.next_recheck()].into_iter().flatten().min()
@@ -117,7 +121,7 @@ impl Shard {
                 return Verdict::Yield { consumed: input.taken() };
             };
             match peer.waits {
-                Waits::Request | Waits::Stream(_) => {}
+                Waits::Request | Waits::Stream(_) | Waits::Tap(_) => {}
                 Waits::Verdict(_) | Waits::Ticket(_) | Waits::End => {
                     return Verdict::Pause { consumed: input.taken() };
                 }
@@ -286,6 +290,7 @@ impl Shard {
             Endpoint::CommandCancel => self.cancel_command(cx, conn, agent, name),
             Endpoint::Tool => self.call_tool(cx, conn, request, agent, name),
             Endpoint::Events => self.open_stream(cx, conn, request, agent),
+            Endpoint::Tap => self.open_tap(cx, conn, request, agent, name),
             Endpoint::LuaDevices => self.list_lua_devices(cx, conn, agent),
             Endpoint::LuaRegister => self.register_device(cx, conn, request, agent),
             Endpoint::LuaStatus => self.show_lua_status(cx, conn, agent, name),
@@ -384,8 +389,10 @@ impl Shard {
             return self.recheck_agent(cx, conn);
         }
         let Some(peer) = self.peers.http_mut(conn) else { return };
-        if let Waits::Stream(_) = peer.waits {
-            return self.comment(cx, conn);
+        match peer.waits {
+            Waits::Stream(_) => return self.comment(cx, conn),
+            Waits::Tap(_) => return self.comment_tap(cx, conn),
+            Waits::Request | Waits::Verdict(_) | Waits::Ticket(_) | Waits::End => {}
         }
         if cx.has_unread(conn) {
             // What it is waited for may have come already, and was not looked at yet.
@@ -409,6 +416,7 @@ impl Shard {
                 self.tickets.remove(ticket);
             }
             Waits::Stream(stream) => self.close_stream(cx, conn, &stream),
+            Waits::Tap(tap) => self.close_tap(cx, conn, &tap),
         }
     }
 }

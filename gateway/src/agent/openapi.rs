@@ -63,6 +63,7 @@ pub fn document() -> Value {
 fn write_operation(route: &Route, operation: &Operation) -> Value {
     let tongue = Tongue::of(route.pattern);
     let id = match tongue {
+        Tongue::Own if operation.id == "tap" && route.pattern.contains("{device}") => "tap_device".into(),
         Tongue::Own => operation.id.to_owned(),
         Tongue::Lua => format!("lua_{}", operation.id),
     };
@@ -106,9 +107,15 @@ fn responses(route: &Route, operation: &Operation, tongue: Tongue) -> Value {
         Access::Operator => &[ApiError::Unauthorized, ApiError::Forbidden],
         Access::OwnAgent => &[ApiError::Unauthorized, ApiError::Forbidden, ApiError::NotFound],
     };
+    let of_key: &[ApiError] = match route.access {
+        Access::Open => &[],
+        Access::AnyKey | Access::Operator | Access::OwnAgent => {
+            &[ApiError::RateLimited, ApiError::AuthUnavailable]
+        }
+    };
     let of_body: &[ApiError] = if operation.body.is_some() { &[ApiError::PayloadTooLarge] } else { &[] };
     let of_all = [ApiError::InvalidRequest];
-    for &error in of_all.iter().chain(of_access).chain(of_body).chain(operation.errors) {
+    for &error in of_all.iter().chain(of_access).chain(of_key).chain(of_body).chain(operation.errors) {
         let (status, media, schema) = match tongue {
             Tongue::Own => (error.entry().status, CONTENT_TYPE, "Problem"),
             Tongue::Lua => (lua::status(error), "application/json", "LuaError"),

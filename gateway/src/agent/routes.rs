@@ -44,6 +44,8 @@ pub enum Endpoint {
     Events,
     /// MQTT over WebSocket.
     MqttSocket,
+    /// What devices and the gateway say to each other.
+    Tap,
     /// What this API is, for machines.
     OpenApi,
     /// `lua-cli`: an agent's devices.
@@ -160,6 +162,14 @@ pub const ROUTES: &[Route] = &[
     route(Method::Get, "/v1/agents/{agent}/tools", Part::Agents, Access::OwnAgent, Endpoint::Tools),
     route(Method::Post, "/v1/agents/{agent}/tools/{tool}", Part::Agents, Access::OwnAgent, Endpoint::Tool),
     route(Method::Get, "/v1/agents/{agent}/events", Part::Agents, Access::OwnAgent, Endpoint::Events),
+    route(Method::Get, "/v1/agents/{agent}/tap", Part::Agents, Access::OwnAgent, Endpoint::Tap),
+    route(
+        Method::Get,
+        "/v1/agents/{agent}/devices/{device}/tap",
+        Part::Agents,
+        Access::OwnAgent,
+        Endpoint::Tap,
+    ),
     route(Method::Get, "/openapi.json", Part::Agents, Access::Open, Endpoint::OpenApi),
     lua(Method::Get, "/developer/devices/{agent}", Endpoint::LuaDevices),
     lua(Method::Post, "/developer/devices/{agent}", Endpoint::LuaRegister),

@@ -62,7 +62,7 @@ pub struct Asked {
 impl HttpPeer {
     /// When the auth service must be asked again about what this connection is being served.
     pub(super) fn next_recheck(&self) -> Option<Instant> {
-        let under_way = matches!(self.waits, Waits::Ticket(_) | Waits::Stream(_));
+        let under_way = matches!(self.waits, Waits::Ticket(_) | Waits::Stream(_) | Waits::Tap(_));
         self.grant.as_ref().filter(|_| under_way && !self.rechecking)?.ask_again_at()
     }
 }
@@ -264,7 +264,7 @@ impl Shard {
         let Some(peer) = self.peers.http_mut(conn) else { return };
         match &peer.waits {
             Waits::Request | Waits::Verdict(_) | Waits::End => {}
-            Waits::Stream(_) => {
+            Waits::Stream(_) | Waits::Tap(_) => {
                 tracing::info!("ended an event stream whose key counts no more");
                 cx.hang_up(conn);
             }

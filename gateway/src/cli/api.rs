@@ -3,7 +3,7 @@
 //! Owns finding it (flags, then environment, then the data folder of `gateway dev`), the requests of the command line, and
 //! what is said when one is refused. It never sends the demo key to another machine.
 
-use std::io::ErrorKind;
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -85,6 +85,29 @@ impl Api {
     /// GET below the agent.
     pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
         self.get_root(&format!("{}{path}", self.root))
+    }
+
+    /// GET of an endless answer below the agent: each line of it as it comes, until `each` says that it is enough.
+    pub(super) fn stream(
+        &self,
+        path: &str,
+        each: &mut dyn FnMut(&str) -> Result<bool, Failure>,
+    ) -> Result<Option<Answer>, Failure> {
+        let url = format!("{}{}{path}", self.url, self.root);
+        let request = self.http.get(url).header("Authorization", self.bearer());
+        let request = request.config().timeout_global(None).timeout_recv_body(None).build();
+        let answer = request.call();
+        if answer.as_ref().map_or(true, |answer| answer.status() != 200) {
+            return self.read(answer).map(Some);
+        }
+        let answer = answer.map_err(|error| self.unreachable(&error))?;
+        for line in BufReader::new(answer.into_body().into_reader()).lines() {
+            let line = line.map_err(|error| Failure::Error(format!("{}: {error}", self.url)))?;
+            if !each(&line)? {
+                return Ok(None);
+            }
+        }
+        Err(Failure::Error(format!("{}: the gateway has ended the stream", self.url)))
     }
 
     /// POST of JSON below the agent.

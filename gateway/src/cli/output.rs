@@ -16,6 +16,8 @@ pub(crate) struct Screen<'a> {
     out: &'a mut dyn Write,
     /// Whether a person looks at it: then answers are laid out, otherwise they are raw JSON.
     pub(crate) terminal: bool,
+    /// Whoever read has gone: nothing more need be said.
+    pub(crate) gone: bool,
 }
 
 /// Why the program ends without having done what was asked.
@@ -32,12 +34,12 @@ pub(crate) enum Failure {
 impl<'a> Screen<'a> {
     pub(crate) fn stdout(stdout: &'a mut Stdout) -> Self {
         let terminal = stdout.is_terminal();
-        Self { out: stdout, terminal }
+        Self { out: stdout, terminal, gone: false }
     }
 
     #[cfg(test)]
     pub(crate) fn to_buffer(out: &'a mut Vec<u8>, terminal: bool) -> Self {
-        Self { out, terminal }
+        Self { out, terminal, gone: false }
     }
 
     /// Writes a line.
@@ -51,7 +53,11 @@ impl<'a> Screen<'a> {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 Err(Failure::Error(format!("stdout takes nothing more: {error}")))
             }
-            Ok(()) | Err(_) => Ok(()),
+            Ok(()) => Ok(()),
+            Err(_) => {
+                self.gone = true;
+                Ok(())
+            }
         }
     }
 

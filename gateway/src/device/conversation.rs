@@ -16,6 +16,7 @@ use super::claim::Claim;
 use super::conflict::Held;
 use super::notice::Notice;
 use super::status::Reason;
+use super::tap::Way;
 use super::topic::{Inbound, Outbound, own_suffix};
 use super::vetting::Waiting;
 use super::wire::Wire;
@@ -271,7 +272,11 @@ impl Shard {
 
     fn device_published(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key, arrival: &Arrival<'_>) -> Step {
         let Some(row) = self.devices.get(device) else { return Step::Close };
-        let topic = own_suffix(arrival.topic, row.agent.name(), &row.name).and_then(Inbound::parse);
+        let suffix = own_suffix(arrival.topic, row.agent.name(), &row.name);
+        if let Some(suffix) = suffix.filter(|suffix| Inbound::parse(suffix).is_some()) {
+            self.taps.show(cx, (row.agent.name(), &row.name), Way::In, suffix, &[arrival.payload]);
+        }
+        let topic = suffix.and_then(Inbound::parse);
         match topic {
             Some(Inbound::Heartbeat) => self.heartbeat(cx, conn, device, arrival.receipt),
             Some(Inbound::Status) => {

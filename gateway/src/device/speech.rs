@@ -6,6 +6,7 @@
 
 use super::notice::Notice;
 use super::row::Row;
+use super::tap::Way;
 use super::topic::{Outbound, parts};
 use crate::command::again::Attempt;
 use crate::command::id::AttemptId;
@@ -67,6 +68,8 @@ impl Shard {
             let said =
                 peer.say(out, |session, out| session.publish(&topic, &[&self.scratch], QoS::AtMostOnce, out));
             debug_assert!(said.is_ok(), "QoS 0 may always be published");
+            let (whose, topic) = ((row.agent.name(), &*row.name), notice.topic().suffix());
+            self.taps.show(cx, whose, Way::Out, topic, &[&self.scratch]);
             self.counters.message(Direction::Out, peer.transport());
         }
     }
@@ -97,6 +100,8 @@ impl Shard {
             let said = peer
                 .say(out, |session, out| session.publish(&topic, &body(&self.scratch, pending), qos, out));
             let Ok(id) = said else { return };
+            let whose = (row.agent.name(), &*row.name);
+            self.taps.show(cx, whose, Way::Out, "command", &body(&self.scratch, pending));
             talk.waiting.pop_front();
             talk.sent.push(key);
             talk.unacked.extend(id.map(|id| (id, key)));
@@ -126,6 +131,8 @@ impl Shard {
             write_head(&mut self.scratch, pending, &pending.attempt_id(key, core, self.facts.epoch), now);
             let topic = parts(row.agent.name(), &row.name, Outbound::Command);
             peer.say(out, |session, out| session.republish(id, &topic, &body(&self.scratch, pending), out));
+            let whose = (row.agent.name(), &*row.name);
+            self.taps.show(cx, whose, Way::Out, "command", &body(&self.scratch, pending));
             self.counters.message(Direction::Out, peer.transport());
             true
         });

@@ -90,7 +90,7 @@ const OF_COMMANDS: &[Parameter] = &[
     ),
     query(
         "cursor",
-        r#"{"type":"string","pattern":"^[0-9a-f]{1,16}\\.c-[0-9a-f-]+$"}"#,
+        r#"{"type":"string","pattern":"^[0-9a-f]{1,16}\\.c-[0-9a-f]{44}$"}"#,
         "The `cursor` of the last answer.",
     ),
 ];
@@ -114,6 +114,11 @@ const OF_EVENTS: &[Parameter] = &[
         "The same; 0 is the oldest kept.",
     ),
 ];
+const OF_TAP: &[Parameter] = &[query(
+    "payloads",
+    r#"{"type":"boolean","default":false}"#,
+    "With what is said; a device's key is never shown.",
+)];
 const OF_LUA: &[Parameter] = &[header(
     "X-Idempotency-Key",
     r#"{"type":"string","minLength":1,"maxLength":255}"#,
@@ -221,7 +226,8 @@ pub(super) fn describe(endpoint: Endpoint) -> Option<Operation> {
         | Endpoint::Commands
         | Endpoint::CommandState
         | Endpoint::CommandCancel
-        | Endpoint::Events => return of_commands(endpoint),
+        | Endpoint::Events
+        | Endpoint::Tap => return of_commands(endpoint),
         // WebSocket after its first words: OpenAPI has no words for it.
         Endpoint::MqttSocket | Endpoint::SocketIo => return None,
         Endpoint::LuaDevices => plain("list_devices", "An agent's devices.", LUA),
@@ -280,6 +286,11 @@ fn of_commands(endpoint: Endpoint) -> Option<Operation> {
             parameters: OF_EVENTS,
             errors: &[ApiError::TooManyStreams],
             ..plain("events", "What happens, as Server-Sent Events.", STREAM)
+        },
+        Endpoint::Tap => Operation {
+            parameters: OF_TAP,
+            errors: &[ApiError::TooManyStreams],
+            ..plain("tap", "What devices and the gateway say to each other, as Server-Sent Events.", STREAM)
         },
         _ => return None,
     })
