@@ -92,6 +92,14 @@ impl Agent {
         read(self.http.run(request.expect("a request")))
     }
 
+    /// The same, and the answer as it came.
+    pub fn text_of(&self, method: &str, path: &str, body: &str) -> String {
+        let request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
+        let request = request.header("Authorization", format!("Bearer {}", self.key)).body(body.to_owned());
+        let mut response = self.http.run(request.expect("a request")).expect("an answer");
+        response.body_mut().read_to_string().expect("text")
+    }
+
     /// How a command goes.
     pub fn command(&self, id: &str) -> Answer {
         self.get(&format!("/commands/{id}"))
@@ -127,6 +135,14 @@ impl Agent {
     pub fn events(&self, after: Option<&str>) -> Events {
         let after = after.map_or(String::new(), |after| format!("?after={after}"));
         let url = format!("{}/v1/agents/{}/events{after}", self.base, self.name);
+        let response = self.with_key(self.http.get(url)).call().expect("a stream");
+        assert_eq!(response.status(), 200);
+        Events::read(response)
+    }
+
+    /// Opens any stream below the agent's own path.
+    pub fn stream(&self, path: &str) -> Events {
+        let url = format!("{}/v1/agents/{}{path}", self.base, self.name);
         let response = self.with_key(self.http.get(url)).call().expect("a stream");
         assert_eq!(response.status(), 200);
         Events::read(response)
