@@ -195,12 +195,11 @@ impl World {
         let within_ms = self.swarm.limits.drain_ms;
         self.house.stop(self.kernel.now(), Duration::from_millis(within_ms));
         self.ledger.stopping = true;
-        self.rest();
         if let Some(device) = burdened {
             // Whoever asks now is turned away, or finds the door shut.
             self.command(self.devices[device].identity);
-            self.rest();
         }
+        self.rest();
         if let Some(device) = burdened {
             self.devices[device].wish = Wish::Ready;
         }
@@ -319,6 +318,10 @@ impl World {
 
     /// How long nobody wants to do anything.
     fn sleep_ms(&self) -> u64 {
+        if self.house.letters() > 0 {
+            // Mail goes from hand to hand without a byte on any wire: nobody sleeps yet.
+            return 1;
+        }
         let asked = (0..self.house.cores.len()).filter_map(|core| self.kernel.asked_to_sleep(core)).min();
         asked.map_or(IDLE_MS, |asked| (asked.as_millis() as u64).clamp(1, IDLE_MS))
     }
