@@ -31,6 +31,7 @@ use crate::command::inquiry::{Inquiry, Told};
 use crate::command::outcome::Outcome;
 use crate::command::text::AskText;
 use crate::device::control::{Control, Controlled};
+use crate::device::polling::{Homeward, PollMail, Polled};
 use crate::device::tap::{Reader, TapWish, Tapped};
 use crate::metrics::Counters;
 use crate::store::mail::{FromStore, ToStore};
@@ -93,6 +94,14 @@ pub enum Mail {
     Gatekeeper(ToGatekeeper),
     /// From the gatekeeper.
     Judged(FromGatekeeper),
+    /// To the core where a session was born, and on to its home: a request.
+    Poll(Box<PollMail>),
+    /// Back to the core that took the request: the answer.
+    Polled(Polled),
+    /// To a device's home core: the session that it polls with.
+    Homeward(Box<Homeward>),
+    /// To a session's birth core: it is over.
+    SessionGone(u128),
 }
 
 /// A command on its way from the agent's core to the device's home.

@@ -4,6 +4,8 @@
 
 use crate::agent::http::{HttpPeer, Waits};
 use crate::device::conversation::{MqttPeer, Standing};
+use crate::device::lines::Lines;
+use crate::device::probe::Probe;
 use crate::metrics::Transport;
 use engine::Key;
 
@@ -14,14 +16,20 @@ pub enum Peer {
     Mqtt(Box<MqttPeer>),
     /// An agent, an operator, or a stranger.
     Http(Box<HttpPeer>),
+    /// A WebSocket that wants to carry a session that polls.
+    Probe(Box<Probe>),
+    /// A WebSocket that carries the session with this key.
+    Carrier(Key),
 }
 
 impl Peer {
-    /// How it speaks to us.
-    pub fn transport(&self) -> Transport {
+    /// How it speaks to us; none for what only carries another.
+    pub fn transport(&self) -> Option<Transport> {
         match self {
-            Self::Mqtt(peer) => peer.transport(),
-            Self::Http(_) => Transport::Http,
+            Self::Mqtt(peer) => Some(peer.transport()),
+            Self::Http(_) => Some(Transport::Http),
+            // It is counted with its session.
+            Self::Probe(_) | Self::Carrier(_) => None,
         }
     }
 }
@@ -30,22 +38,30 @@ impl Peer {
 #[derive(Debug, Default)]
 pub struct Peers {
     rows: Vec<Option<(u32, Peer)>>,
+    /// The same for sessions that were born polling.
+    sessions: Vec<Option<(u32, Peer)>>,
 }
 
 impl Peers {
     /// Seats a peer at a connection that has none.
     pub fn insert(&mut self, conn: Key, peer: Peer) {
-        let index = conn.index as usize;
-        if self.rows.len() <= index {
-            self.rows.resize_with(index + 1, || None);
+        let (rows, index) = self.table(conn);
+        if rows.len() <= index {
+            rows.resize_with(index + 1, || None);
         }
-        debug_assert!(self.rows[index].is_none(), "a connection has one peer");
-        self.rows[index] = Some((conn.generation, peer));
+        debug_assert!(rows[index].is_none(), "a connection has one peer");
+        rows[index] = Some((conn.generation, peer));
+    }
+
+    fn table(&mut self, conn: Key) -> (&mut Vec<Option<(u32, Peer)>>, usize) {
+        let rows = if Lines::is_virtual(conn) { &mut self.sessions } else { &mut self.rows };
+        (rows, Lines::place(conn))
     }
 
     /// The peer of a connection.
     pub fn get_mut(&mut self, conn: Key) -> Option<&mut Peer> {
-        match self.rows.get_mut(conn.index as usize)? {
+        let (rows, index) = self.table(conn);
+        match rows.get_mut(index)? {
             Some((generation, peer)) if *generation == conn.generation => Some(peer),
             _ => None,
         }
@@ -55,7 +71,7 @@ impl Peers {
     pub fn mqtt_mut(&mut self, conn: Key) -> Option<&mut MqttPeer> {
         match self.get_mut(conn)? {
             Peer::Mqtt(peer) => Some(peer),
-            Peer::Http(_) => None,
+            Peer::Http(_) | Peer::Probe(_) | Peer::Carrier(_) => None,
         }
     }
 
@@ -68,7 +84,7 @@ impl Peers {
     pub fn http_mut(&mut self, conn: Key) -> Option<&mut HttpPeer> {
         match self.get_mut(conn)? {
             Peer::Http(peer) => Some(peer),
-            Peer::Mqtt(_) => None,
+            Peer::Mqtt(_) | Peer::Probe(_) | Peer::Carrier(_) => None,
         }
     }
 
@@ -85,12 +101,13 @@ impl Peers {
     /// Takes the peer out: the connection moved, ended, or was superseded.
     pub fn remove(&mut self, conn: Key) -> Option<Peer> {
         self.get_mut(conn)?;
-        self.rows[conn.index as usize].take().map(|(_, peer)| peer)
+        let (rows, index) = self.table(conn);
+        rows[index].take().map(|(_, peer)| peer)
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.rows.iter().flatten().count()
+        self.rows.iter().chain(&self.sessions).flatten().count()
     }
 
     /// Whether there is none.
@@ -100,14 +117,17 @@ impl Peers {
 
     /// How many speak to us in this way.
     pub fn count(&self, transport: Transport) -> usize {
-        self.rows.iter().flatten().filter(|(_, peer)| peer.transport() == transport).count()
+        let all = self.rows.iter().chain(&self.sessions).flatten();
+        all.filter(|(_, peer)| peer.transport() == Some(transport)).count()
     }
 
     /// Every connection and its peer.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Key, &mut Peer)> {
-        self.rows.iter_mut().enumerate().filter_map(|(index, row)| {
+        let connections = self.rows.iter_mut().enumerate().map(|(index, row)| (index as u32, row));
+        let sessions = self.sessions.iter_mut().enumerate().map(|(index, row)| (Lines::index(index), row));
+        connections.chain(sessions).filter_map(|(index, row)| {
             let (generation, peer) = row.as_mut()?;
-            Some((Key { index: index as u32, generation: *generation }, peer))
+            Some((Key { index, generation: *generation }, peer))
         })
     }
 }

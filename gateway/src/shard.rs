@@ -18,7 +18,10 @@ use crate::device::antechamber::Antechamber;
 use crate::device::conflict::Conflicts;
 use crate::device::conversation::MqttPeer;
 use crate::device::interned::Interned;
+use crate::device::lines::Lines;
 use crate::device::name::HomeHash;
+use crate::device::polling::Whereabouts;
+use crate::device::probe::Probe;
 use crate::device::registry::Registry;
 use crate::device::tap::Taps;
 use crate::device::unidentified::Unidentified;
@@ -28,6 +31,9 @@ use crate::metrics::Counters;
 use crate::peer::{Peer, Peers};
 use crate::trigger::outbox::Held;
 use engine::{Close, Key, Opened, Service, Slots, Verdict};
+use hashbrown::HashMap;
+use siphasher::sip::SipHasher13;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -80,11 +86,13 @@ pub struct Door {
     pub serves: Serves,
 }
 
-/// What travels with a connection to its home core.
+/// What travels with a connection to another core.
 #[derive(Debug)]
-pub struct Baggage {
-    /// The conversation, with the claim in it.
-    pub peer: Box<MqttPeer>,
+pub enum Baggage {
+    /// A device's conversation, with the claim in it.
+    Device(Box<MqttPeer>),
+    /// A WebSocket that looks for its session.
+    Probe(Box<Probe>),
 }
 
 /// What an alarm says when it rings.
@@ -98,6 +106,8 @@ pub enum Alarmed {
     Held(Key),
     /// Words of Socket.IO devices wait for a turn of less traffic.
     Unheard,
+    /// A session that was born polling wants to be looked at.
+    Line(Key),
     /// Time to let some clients go, while the gateway stops.
     Release,
 }
@@ -111,6 +121,9 @@ pub struct Shard {
     /// Socket.IO connections whose words wait until the conversation listens.
     pub(crate) unheard: Vec<Key>,
     pub(crate) antechamber: Antechamber,
+    pub(crate) lines: Lines,
+    /// Where the sessions are that were born polling, here or elsewhere, and are known here.
+    pub(crate) sids: HashMap<u128, Whereabouts, BuildHasherDefault<SipHasher13>>,
     pub(crate) devices: Registry,
     pub(crate) conflicts: Conflicts,
     pub(crate) manifests: Interned,
@@ -144,6 +157,8 @@ impl Shard {
             peers: Peers::default(),
             unheard: Vec::new(),
             antechamber: Antechamber::default(),
+            lines: Lines::default(),
+            sids: HashMap::default(),
             devices: Registry::default(),
             conflicts: Conflicts::default(),
             manifests: Interned::default(),
@@ -190,6 +205,14 @@ impl Shard {
     }
 }
 
+impl Shard {
+    /// At the end of each callback: what waited for it goes on.
+    fn go_on(&mut self, cx: &mut Cx<'_>) {
+        self.hear_the_unheard(cx);
+        self.settle_lines(cx);
+    }
+}
+
 impl Service for Shard {
     type Mail = Mail;
     type Baggage = Baggage;
@@ -212,17 +235,25 @@ impl Service for Shard {
         let verdict = match self.peers.get_mut(conn) {
             Some(Peer::Mqtt(_)) => self.device_speaks(cx, conn, bytes),
             Some(Peer::Http(_)) => self.agent_speaks(cx, conn, bytes),
+            Some(Peer::Probe(_)) => self.probe_speaks(cx, conn, bytes),
+            Some(&mut Peer::Carrier(session)) => self.socketio_speaks(cx, session, bytes),
             None => Verdict::Close,
         };
         self.set_deadline(cx, conn);
+        self.settle_lines(cx);
         verdict
     }
 
     fn adopted(&mut self, cx: &mut Cx<'_>, conn: Key, _opened: Opened, baggage: Baggage) {
-        self.peers.insert(conn, Peer::Mqtt(baggage.peer));
-        self.admit(cx, conn);
-        self.unheard.push(conn);
-        self.hear_the_unheard(cx);
+        match baggage {
+            Baggage::Device(peer) => {
+                self.peers.insert(conn, Peer::Mqtt(peer));
+                self.admit(cx, conn);
+                self.unheard.push(conn);
+            }
+            Baggage::Probe(probe) => self.attach_probe(cx, conn, probe),
+        }
+        self.go_on(cx);
         self.set_deadline(cx, conn);
     }
 
@@ -249,20 +280,25 @@ impl Service for Shard {
             Mail::Judged(FromGatekeeper::Counted { ticket, counters }) => {
                 self.gatekeeper_counted(cx, ticket, &counters);
             }
+            Mail::Poll(poll) => self.session_asked(cx, poll),
+            Mail::Polled(polled) => self.polled(cx, &polled),
+            Mail::Homeward(homeward) => self.session_comes_home(cx, *homeward),
+            Mail::SessionGone(id) => self.session_gone(id),
             Mail::Store(_) | Mail::Work(_) | Mail::Gatekeeper(_) => {
                 debug_assert!(false, "core {from} wrote to the wrong neighbour")
             }
         }
-        self.hear_the_unheard(cx);
+        self.go_on(cx);
     }
 
     fn due(&mut self, cx: &mut Cx<'_>, conn: Key) {
         match self.peers.get_mut(conn) {
             Some(Peer::Mqtt(_)) => self.device_due(cx, conn),
             Some(Peer::Http(_)) => self.agent_due(cx, conn),
-            None => {}
+            Some(Peer::Probe(_) | Peer::Carrier(_)) | None => {}
         }
         self.set_deadline(cx, conn);
+        self.go_on(cx);
     }
 
     fn rang(&mut self, cx: &mut Cx<'_>, token: Alarmed) {
@@ -272,8 +308,9 @@ impl Service for Shard {
             Alarmed::Held(conn) => self.held_enough(cx, conn),
             Alarmed::Release => self.release_some(cx),
             Alarmed::Unheard => {}
+            Alarmed::Line(key) => self.line_due(cx, key),
         }
-        self.hear_the_unheard(cx);
+        self.go_on(cx);
     }
 
     fn drained(&mut self, cx: &mut Cx<'_>, conn: Key) {
@@ -284,9 +321,14 @@ impl Service for Shard {
                 }
             }
             Some(Peer::Http(_)) => self.stream_drained(cx, conn),
-            None => {}
+            Some(&mut Peer::Carrier(session)) => {
+                if let Some(device) = self.peers.mqtt_mut(session).and_then(|peer| peer.seated()) {
+                    self.speak(cx, device);
+                }
+            }
+            Some(Peer::Probe(_)) | None => {}
         }
-        self.hear_the_unheard(cx);
+        self.go_on(cx);
     }
 
     fn closed(&mut self, cx: &mut Cx<'_>, conn: Key, close: Close) {
@@ -298,8 +340,11 @@ impl Service for Shard {
         match self.peers.remove(conn) {
             Some(Peer::Mqtt(peer)) => self.device_left(cx, conn, *peer, close),
             Some(Peer::Http(peer)) => self.agent_left(cx, conn, *peer, close),
+            Some(Peer::Probe(probe)) => self.probe_left(&probe, conn),
+            Some(Peer::Carrier(session)) => self.carrier_left(cx, session, close),
             None => {}
         }
+        self.go_on(cx);
     }
 
     fn drain(&mut self, cx: &mut Cx<'_>) {

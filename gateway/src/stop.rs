@@ -57,8 +57,11 @@ impl Shard {
                     let talk = self.devices.get(device).and_then(|row| row.talk.as_ref());
                     peer.session.owes() > 0 || talk.is_some_and(|talk| talk.is_busy())
                 }),
+                Peer::Probe(_) => false,
+                // It goes with its session.
+                Peer::Carrier(_) => true,
                 Peer::Http(peer) => match peer.waits {
-                    Waits::Verdict(_) | Waits::Ticket(_) => true,
+                    Waits::Verdict(_) | Waits::Ticket(_) | Waits::Session(..) => true,
                     Waits::Request => !peer.session.is_idle(),
                     Waits::Stream(_) | Waits::Tap(_) | Waits::End => false,
                 },

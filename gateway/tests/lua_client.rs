@@ -23,6 +23,8 @@ enum Way {
     Wss,
     /// With these transports of `socket.io-client`.
     SocketIo(&'static str),
+    /// The same under TLS.
+    SocketIoTls(&'static str),
 }
 
 impl Way {
@@ -33,6 +35,7 @@ impl Way {
             Self::Ws => format!("ws://{}/mqtt", gateway.http),
             Self::Wss => format!("wss://{}/mqtt", gateway.https),
             Self::SocketIo(_) => format!("http://{}", gateway.http),
+            Self::SocketIoTls(_) => format!("https://{}", gateway.https),
         }
     }
 
@@ -41,8 +44,9 @@ impl Way {
         match self {
             Self::Mqtt | Self::Ws => LuaDevices::start(url, "alpha", key),
             Self::Mqtts | Self::Wss => LuaDevices::trusting(&gateway.authority(), url, "alpha", key),
-            Self::SocketIo(transports) => {
-                LuaDevices::start_socketio("socket.io-client", url, "alpha", key, transports)
+            Self::SocketIo(transports) | Self::SocketIoTls(transports) => {
+                let authority = gateway.authority();
+                LuaDevices::start_socketio("socket.io-client", &authority, url, "alpha", key, transports)
             }
         }
     }
@@ -52,7 +56,7 @@ impl Way {
         match self {
             Self::Mqtt | Self::Mqtts => "mqtt",
             Self::Ws | Self::Wss => "mqtt_ws",
-            Self::SocketIo(_) => "socketio",
+            Self::SocketIo(_) | Self::SocketIoTls(_) => "socketio",
         }
     }
 }
@@ -105,6 +109,31 @@ fn a_lua_device_lives_under_tls_on_three_cores() {
 fn a_lua_device_lives_over_web_socket_under_tls_on_three_cores() {
     let handed_over = whole_life(3, Way::Wss);
     assert!(handed_over > 0, "connections went home to other cores, with their keys");
+}
+
+#[test]
+fn a_socketio_device_lives_over_polling_on_one_core() {
+    whole_life(1, Way::SocketIo("polling"));
+}
+
+#[test]
+fn a_socketio_device_lives_over_polling_on_three_cores() {
+    whole_life(3, Way::SocketIo("polling"));
+}
+
+#[test]
+fn a_socketio_device_upgrades_and_lives_on_one_core() {
+    whole_life(1, Way::SocketIo("default"));
+}
+
+#[test]
+fn a_socketio_device_upgrades_and_lives_on_three_cores() {
+    whole_life(3, Way::SocketIo("default"));
+}
+
+#[test]
+fn a_socketio_device_upgrades_and_lives_under_tls_on_three_cores() {
+    whole_life(3, Way::SocketIoTls("default"));
 }
 
 fn whole_life(cores: usize, way: Way) -> u64 {

@@ -56,6 +56,8 @@ pub enum Waits {
     Verdict(Box<Asked>),
     /// Mail: for the answer to its request.
     Ticket(Key),
+    /// Mail: for the answer of this session, which was born on this core.
+    Session(usize, u128),
     /// Events.
     Stream(Box<Stream>),
     /// What devices say.
@@ -102,7 +104,7 @@ impl HttpPeer {
         let own = match &self.waits {
             Waits::Request => return self.session.next_timeout(),
             Waits::Verdict(asked) => return Some(asked.until),
-            Waits::Ticket(_) => self.session.next_timeout(),
+            Waits::Ticket(_) | Waits::Session(..) => self.session.next_timeout(),
             Waits::Stream(stream) => Some(stream.comment_at),
             Waits::Tap(tap) => Some(tap.comment_at),
             Waits::End => return None,
@@ -122,7 +124,11 @@ impl Shard {
             };
             match peer.waits {
                 Waits::Request | Waits::Stream(_) | Waits::Tap(_) => {}
-                Waits::Verdict(_) | Waits::Ticket(_) | Waits::End => {
+                // While nothing more was sent we go on reading, so that a poll that is given up is noticed.
+                Waits::Session(..) if input.is_empty() => {
+                    return Verdict::Continue { consumed: input.taken() };
+                }
+                Waits::Verdict(_) | Waits::Ticket(_) | Waits::Session(..) | Waits::End => {
                     return Verdict::Pause { consumed: input.taken() };
                 }
             }
@@ -392,7 +398,7 @@ impl Shard {
         match peer.waits {
             Waits::Stream(_) => return self.comment(cx, conn),
             Waits::Tap(_) => return self.comment_tap(cx, conn),
-            Waits::Request | Waits::Verdict(_) | Waits::Ticket(_) | Waits::End => {}
+            Waits::Request | Waits::Verdict(_) | Waits::Ticket(_) | Waits::Session(..) | Waits::End => {}
         }
         if cx.has_unread(conn) {
             // What it is waited for may have come already, and was not looked at yet.
@@ -415,6 +421,7 @@ impl Shard {
             Waits::Ticket(ticket) => {
                 self.tickets.remove(ticket);
             }
+            Waits::Session(core, id) => self.gave_up(cx, conn, core, id),
             Waits::Stream(stream) => self.close_stream(cx, conn, &stream),
             Waits::Tap(tap) => self.close_tap(cx, conn, &tap),
         }

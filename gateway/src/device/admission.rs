@@ -75,7 +75,7 @@ impl Shard {
             }
             Err(Obstacle::Refused(refusal)) => {
                 self.refuse(cx, conn, refusal.code, refusal.outcome);
-                cx.hang_up(conn);
+                self.lines.hang_up(cx, conn);
                 Admission::Refused
             }
         }
@@ -111,7 +111,7 @@ impl Shard {
     pub(crate) fn refuse(&mut self, cx: &mut Cx<'_>, conn: Key, code: ConnectCode, outcome: AuthOutcome) {
         self.counters.auth(outcome);
         self.blame(conn, Reason::AuthFailed);
-        if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) {
+        if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) {
             peer.refused(outcome);
             peer.say(out, |session, out| session.refuse(code, out));
             self.counters.connection(peer.transport(), ConnectionOutcome::Refused);
@@ -192,7 +192,7 @@ impl Shard {
             talk.unacked.clear();
         }
         let now = cx.now();
-        if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) {
+        if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) {
             peer.standing = Standing::Seated(device);
             peer.say(out, |session, out| session.accept(resumed, present, out, now));
         }
@@ -211,14 +211,15 @@ impl Shard {
         let session = match self.peers.remove(seat.conn) {
             Some(Peer::Mqtt(mut peer)) => {
                 peer.verdict.get_or_insert(Reason::TakenOver);
-                if let Some(out) = cx.out_urgent(seat.conn) {
+                if let Some(out) = self.lines.out_urgent(cx, seat.conn) {
                     peer.goodbye(out);
                 }
+                self.keep_last_words(seat.conn, &mut peer);
                 Some(peer.session)
             }
             _ => None,
         };
-        cx.hang_up(seat.conn);
+        self.lines.hang_up(cx, seat.conn);
         if !seat.persistent {
             self.settle_all(cx, device, |_| true);
         }

@@ -146,10 +146,10 @@ impl Shard {
                 false => (ConnectCode::NotAuthorized, AuthOutcome::Disabled),
             };
             self.refuse(cx, conn, code, outcome);
-            return cx.hang_up(conn);
+            return self.lines.hang_up(cx, conn);
         }
         self.seat_now(cx, conn, held.device, held.grant, held.clean_session);
-        cx.resume(conn);
+        self.lines.resume(cx, conn);
         self.set_deadline(cx, conn);
     }
 

@@ -11,6 +11,7 @@ use crate::auth::Agent;
 use crate::auth::is_device_name;
 use crate::mail::Mail;
 use crate::metrics::Closed;
+use crate::peer::Peer;
 use crate::shard::{Cx, Shard};
 use crate::store::record::EventKind;
 use engine::Key;
@@ -161,7 +162,9 @@ impl Shard {
             row.remember_end(reason, cx.wall_ms(), self.facts.limits.closes_kept_per_device as usize);
             self.counters.closed(Closed::Disabled);
             self.part(cx, seat.conn, reason);
-            self.peers.remove(seat.conn);
+            if let Some(Peer::Mqtt(mut peer)) = self.peers.remove(seat.conn) {
+                self.keep_last_words(seat.conn, &mut peer);
+            }
         }
         self.settle_all(cx, device, |_| true);
         if seat.is_some() {

@@ -132,7 +132,7 @@ impl Shard {
         if !self.listens(conn) {
             return Verdict::Pause { consumed: 0 };
         }
-        let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) else {
+        let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) else {
             return Verdict::Pause { consumed: 0 };
         };
         let mut input = peer.open(bytes, out, now);
@@ -165,7 +165,7 @@ impl Shard {
                 // The neighbours cannot keep up with the mail; what this would add waits in the kernel.
                 return Pace::Busy;
             }
-            let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) else {
+            let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) else {
                 return Pace::Full;
             };
             let step = match peer.say(out, |session, out| session.next(input, out, now)) {
@@ -206,7 +206,7 @@ impl Shard {
         self.farewell_stranger(conn);
         match self.peers.remove(conn) {
             Some(crate::peer::Peer::Mqtt(peer)) => {
-                Verdict::Move { to: core, consumed, baggage: Baggage { peer } }
+                Verdict::Move { to: core, consumed, baggage: Baggage::Device(peer) }
             }
             _ => Verdict::Close,
         }
@@ -328,7 +328,7 @@ impl Shard {
                 *code = SubscribeCode::Granted(granted);
             }
         }
-        if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) {
+        if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) {
             peer.say(out, |session, out| session.suback(subscribe.id, &codes[..count], out));
         }
         self.speak(cx, device);
@@ -348,7 +348,7 @@ impl Shard {
                 seat.subscriptions.remove(topic);
             }
         }
-        if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) {
+        if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) {
             peer.say(out, |session, out| session.unsuback(unsubscribe.id, out));
         }
     }
@@ -367,7 +367,9 @@ impl Shard {
     /// Sends the acknowledgement of a PUBLISH, in arrival order, and then what waited behind it.
     pub(crate) fn acknowledge(&mut self, cx: &mut Cx<'_>, conn: Key, receipt: Option<Receipt>) {
         let Some(receipt) = receipt else { return };
-        let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) else { return };
+        let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) else {
+            return;
+        };
         peer.say(out, |session, out| session.acknowledge(receipt, out));
         if peer.session.owes() == 0
             && let Some(device) = peer.seated()

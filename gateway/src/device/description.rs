@@ -150,7 +150,7 @@ impl Shard {
             if let Some(peer) = self.peers.mqtt_mut(waiting.conn) {
                 peer.describing = false;
                 self.accept_manifest(cx, waiting, made.as_ref());
-                cx.resume(waiting.conn);
+                self.lines.resume(cx, waiting.conn);
             }
         }
     }

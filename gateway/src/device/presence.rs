@@ -44,6 +44,7 @@ impl Shard {
         let at = match self.peers.get_mut(conn) {
             None => return,
             Some(Peer::Http(peer)) => peer.next_timeout(),
+            Some(Peer::Probe(_) | Peer::Carrier(_)) => return,
             Some(Peer::Mqtt(peer)) => {
                 let session = peer.next_timeout();
                 let held_up = match &peer.standing {
@@ -59,7 +60,7 @@ impl Shard {
                 [held_up, sweep, recheck].into_iter().flatten().chain([session]).min()
             }
         };
-        cx.set_deadline(conn, at.map(|at| at.max(cx.now() + LOOK_AGAIN_AFTER)));
+        self.lines.set_deadline(cx, conn, at.map(|at| at.max(cx.now() + LOOK_AGAIN_AFTER)));
     }
 
     /// When the device's heartbeat must be looked at next: never, as long as it has not sent one.

@@ -12,6 +12,8 @@
 //! ```
 
 use super::conversation::{MqttPeer, Pace};
+use super::lines::Lines;
+use super::polling::{PollAsk, write_sid};
 use super::status::Reason;
 use super::translator::{Heard, Translator};
 use super::wire::Wire;
@@ -36,10 +38,13 @@ impl Shard {
                 Ok(handshake) => self.begin_socketio(cx, conn, &handshake),
                 Err(_) => self.refuse_socketio(cx, conn, Refusal::BadRequest),
             },
-            Ok(Ask::Open(Transport::Polling)) => self.refuse_socketio(cx, conn, Refusal::TransportUnknown),
-            Ok(Ask::Poll(_) | Ask::Post(_) | Ask::Upgrade(_)) => {
-                self.refuse_socketio(cx, conn, Refusal::SidUnknown)
-            }
+            Ok(Ask::Open(Transport::Polling)) => self.open_polling(cx, conn),
+            Ok(Ask::Poll(sid)) => self.ask_session(cx, conn, sid, PollAsk::Poll),
+            Ok(Ask::Post(sid)) => self.ask_session(cx, conn, sid, PollAsk::Post(request.body.to_vec())),
+            Ok(Ask::Upgrade(sid)) => match Handshake::check(request) {
+                Ok(handshake) => self.begin_probe(cx, conn, &handshake, sid),
+                Err(_) => self.refuse_socketio(cx, conn, Refusal::BadRequest),
+            },
             Err(refusal) => {
                 if refusal == Refusal::UnsupportedVersion {
                     tracing::info!("refused a client of Socket.IO 2 or older: it does not speak EIO=4");
@@ -49,20 +54,21 @@ impl Shard {
         }
     }
 
-    fn refuse_socketio(&mut self, cx: &mut Cx<'_>, conn: Key, refusal: Refusal) {
+    pub(super) fn refuse_socketio(&mut self, cx: &mut Cx<'_>, conn: Key, refusal: Refusal) {
         self.respond(cx, conn, 400, "application/json", &[], &|body| refusal.write(body));
     }
 
     fn begin_socketio(&mut self, cx: &mut Cx<'_>, conn: Key, handshake: &Handshake<'_>) {
         let Some(opened_at) = self.peers.http_mut(conn).map(|peer| peer.opened_at) else { return };
-        let (now, sid) = (cx.now(), new_sid(cx));
+        let id = u128::from(cx.random_u64()) << 64 | u128::from(cx.random_u64());
+        let (now, sid) = (cx.now(), write_sid(cx.core(), id));
         let Some(out) = cx.out_urgent(conn) else { return };
         handshake.accept(None, out);
         let below = engineio::Session::websocket(self.facts.engineio.clone(), &sid, out, now);
         let above = socketio::Session::new(self.facts.socketio.clone(), now);
         let socket = ws::Session::new(self.facts.socketio_ws.clone(), now);
         let mut peer = MqttPeer::new(&self.facts, opened_at);
-        peer.wire = Wire::SocketIo(Box::new(Translator::new(below, above, socket, sid, now)));
+        peer.wire = Wire::SocketIo(Box::new(Translator::new(below, above, Some(socket), sid, now)));
         self.peers.remove(conn);
         self.peers.insert(conn, Peer::Mqtt(Box::new(peer)));
     }
@@ -82,13 +88,16 @@ impl Shard {
                     self.wait_unheard(cx, conn, matches!(pace, Pace::Busy));
                     return Verdict::Pause { consumed: input.taken() };
                 }
+                Pace::Home(core) if Lines::is_virtual(conn) => {
+                    return self.carrier_goes_home(cx, conn, core, input.taken());
+                }
                 Pace::Home(core) => return self.send_home(conn, core, input.taken()),
                 Pace::Over => {
                     self.say_goodbye(cx, conn);
                     return Verdict::Close;
                 }
             }
-            let Some((peer, out)) = self.peers.mqtt_mut(conn).zip(cx.out_urgent(conn)) else {
+            let Some((peer, out)) = self.peers.mqtt_mut(conn).zip(self.lines.out_urgent(cx, conn)) else {
                 return Verdict::Close;
             };
             let Wire::SocketIo(translator) = &mut peer.wire else { return Verdict::Close };
@@ -117,7 +126,7 @@ impl Shard {
     }
 
     /// Lets the conversation hear what waits for it.
-    fn hear_inbox(&mut self, cx: &mut Cx<'_>, conn: Key) -> Pace {
+    pub(super) fn hear_inbox(&mut self, cx: &mut Cx<'_>, conn: Key) -> Pace {
         let Some(Wire::SocketIo(translator)) = self.peers.mqtt_mut(conn).map(|peer| &mut peer.wire) else {
             return Pace::Over;
         };
@@ -135,11 +144,13 @@ impl Shard {
     }
 
     /// Words of a connection wait: for something that will come by a callback or, when we are only busy, for the next tick.
-    fn wait_unheard(&mut self, cx: &mut Cx<'_>, conn: Key, busy: bool) {
+    pub(super) fn wait_unheard(&mut self, cx: &mut Cx<'_>, conn: Key, busy: bool) {
         if busy {
             cx.arm(cx.now(), Alarmed::Unheard);
         }
-        self.unheard.push(conn);
+        if !self.unheard.contains(&conn) {
+            self.unheard.push(conn);
+        }
     }
 
     /// At the end of each callback: conversations that may listen again hear what waited for them.
@@ -156,25 +167,20 @@ impl Shard {
                 continue;
             }
             match self.hear_inbox(cx, conn) {
-                Pace::Whole => cx.resume(conn),
+                Pace::Whole => self.lines.resume(cx, conn),
                 pace @ (Pace::Busy | Pace::Full) => {
                     self.wait_unheard(cx, conn, matches!(pace, Pace::Busy));
                 }
                 Pace::Home(core) => {
-                    debug_assert!(false, "who is at home does not leave for {core}");
-                    cx.hang_up(conn);
+                    self.goes_home_late(cx, conn, core);
+                    continue;
                 }
                 Pace::Over => {
                     self.say_goodbye(cx, conn);
-                    cx.hang_up(conn);
+                    self.lines.hang_up(cx, conn);
                 }
             }
             self.set_deadline(cx, conn);
         }
     }
-}
-
-/// 128 random bits, and the core where the session was born.
-fn new_sid(cx: &mut Cx<'_>) -> Box<str> {
-    format!("{:x}-{:016x}{:016x}", cx.core(), cx.random_u64(), cx.random_u64()).into()
 }

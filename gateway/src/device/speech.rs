@@ -43,7 +43,7 @@ impl Shard {
         if peer.session.owes() > 0 {
             return;
         }
-        cx.resume(conn);
+        self.lines.resume(cx, conn);
         self.say_notices(cx, conn, device);
         self.say_commands(cx, conn, device);
         self.devices.hush(device, cx.now());
@@ -57,7 +57,7 @@ impl Shard {
             return;
         };
         while !talk.notices.is_empty() {
-            let Some(out) = cx.out(conn) else { return };
+            let Some(out) = self.lines.out(cx, conn) else { return };
             let Some(notice) = talk.notices.pop_front() else { return };
             if !seat.subscriptions.contains(notice.topic()) {
                 continue;
@@ -90,7 +90,9 @@ impl Shard {
             if qos == QoS::AtLeastOnce && !peer.session.may_publish() {
                 return;
             }
-            let (Some(pending), Some(out)) = (self.pending.get_mut(key), cx.out(conn)) else { return };
+            let (Some(pending), Some(out)) = (self.pending.get_mut(key), self.lines.out(cx, conn)) else {
+                return;
+            };
             if now >= pending.deadline {
                 // Its alarm is about to ring, and will take it out of the queue: nobody runs what nobody waits for.
                 return;
@@ -124,7 +126,8 @@ impl Shard {
         };
         let Some(peer) = self.peers.mqtt_mut(conn) else { return };
         talk.unacked.retain(|&(id, key)| {
-            let (Some(pending), Some(out)) = (self.pending.get_mut(key), cx.out_urgent(conn)) else {
+            let (Some(pending), Some(out)) = (self.pending.get_mut(key), self.lines.out_urgent(cx, conn))
+            else {
                 peer.session.forget(id);
                 return false;
             };

@@ -35,7 +35,8 @@ pub const NAMESPACE: &str = "/devices";
 pub struct Translator {
     below: engineio::Session,
     above: socketio::Session,
-    socket: ws::Session,
+    /// The frames, once a WebSocket carries the session.
+    socket: Option<ws::Session>,
     /// MQTT that the conversation has not taken yet.
     inbox: Vec<u8>,
     /// What its topics begin with, once it has said who it is.
@@ -78,11 +79,11 @@ const TAKEN_OVER: Word = Word("TAKEN_OVER", "a newer connection of this device t
 const BINARY: Word = Word("BINARY_UNSUPPORTED", "binary attachments are not carried: send JSON");
 
 impl Translator {
-    /// A client over a WebSocket; what it is told first is in `out`.
+    /// A client over a WebSocket, or one that polls.
     pub fn new(
         below: engineio::Session,
         above: socketio::Session,
-        socket: ws::Session,
+        socket: Option<ws::Session>,
         sid: Box<str>,
         now: Instant,
     ) -> Self {
@@ -104,7 +105,8 @@ impl Translator {
     /// Takes the next message out of what was received, and writes down what it means.
     pub fn hear(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>, now: Instant) -> Heard {
         self.now = now;
-        let message = match self.socket.next(input, out, now) {
+        let Some(socket) = &mut self.socket else { return Heard::Nothing };
+        let message = match socket.next(input, out, now) {
             Ok(None) => return Heard::Nothing,
             Ok(Some(message)) => message,
             Err(violation) => {
@@ -117,6 +119,29 @@ impl Translator {
             ws::Event::Binary(bytes) => self.below.hear_binary(bytes, now),
             ws::Event::Closed(_) => return Heard::Closed,
         };
+        self.judge(heard, out)
+    }
+
+    /// The same for a packet of a POST.
+    pub fn hear_packet(
+        &mut self,
+        packet: Result<engineio::Packet<'_>, codec::engineio::Malformed>,
+        out: &mut Vec<u8>,
+        now: Instant,
+    ) -> Heard {
+        self.now = now;
+        let heard = match packet {
+            Ok(packet) => self.below.hear(packet, now),
+            Err(malformed) => Err(self.below.fail(malformed.into())),
+        };
+        self.judge(heard, out)
+    }
+
+    fn judge(
+        &mut self,
+        heard: Result<Option<engineio::Event<'_>>, engineio::Violation>,
+        out: &mut Vec<u8>,
+    ) -> Heard {
         match heard {
             Ok(Some(engineio::Event::Closed)) => Heard::Closed,
             Ok(Some(event)) => match self.heard(event, out) {
@@ -266,9 +291,24 @@ impl Translator {
         self.refusal = Some(outcome);
     }
 
+    /// The layer that carries it, for those who bring its requests.
+    pub fn below(&mut self) -> &mut engineio::Session {
+        &mut self.below
+    }
+
+    /// A WebSocket carries it from now on.
+    pub fn carried_by(&mut self, mut socket: ws::Session, admitted: bool) {
+        if admitted {
+            socket.admit();
+        }
+        self.socket = Some(socket);
+    }
+
     /// It is no stranger any more.
     pub fn admit(&mut self) {
-        self.socket.admit();
+        if let Some(socket) = &mut self.socket {
+            socket.admit();
+        }
     }
 
     /// Puts what the conversation said, from the byte `from` on, into the words of Socket.IO.
@@ -371,8 +411,14 @@ impl Translator {
             let mut voice = Voice { session: &mut self.below, out };
             self.above.disconnect(NAMESPACE, Some(&mut voice), self.now);
         }
-        self.below.close(self.now);
-        self.socket.close(code, "", out, self.now);
+        if word.is_some() || self.refusal.is_some() {
+            self.below.close_without_a_word(self.now);
+        } else {
+            self.below.close(self.now);
+        }
+        if let Some(socket) = &mut self.socket {
+            socket.close(code, "", out, self.now);
+        }
     }
 
     /// Tells that time has passed. A ping may be in `out`.
@@ -383,12 +429,14 @@ impl Translator {
     pub fn handle_timeout(&mut self, out: &mut Vec<u8>, now: Instant) -> Result<(), &'static str> {
         self.now = now;
         self.below.handle_timeout(out, now).map_err(|violation| violation.name())?;
-        self.socket.handle_timeout(now).map_err(|violation| violation.name())
+        let closing = self.socket.as_mut().map_or(Ok(()), |socket| socket.handle_timeout(now));
+        closing.map_err(|violation| violation.name())
     }
 
     /// When [`Translator::handle_timeout`] wants to be called next.
     pub fn next_timeout(&self) -> Option<Instant> {
-        [self.below.next_timeout(), self.socket.next_timeout()].into_iter().flatten().min()
+        let closing = self.socket.as_ref().and_then(ws::Session::next_timeout);
+        [self.below.next_timeout(), closing].into_iter().flatten().min()
     }
 }
 

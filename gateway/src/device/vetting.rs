@@ -43,7 +43,7 @@ impl Shard {
         mut claim: Claim,
         doubt: AuthOutcome,
     ) {
-        let (Some(opened), Some(via)) = (cx.opened(conn), self.via(conn)) else { return };
+        let (Some(opened), Some(via)) = (self.lines.opened(cx, conn), self.via(conn)) else { return };
         let until = cx.now() + Duration::from_millis(self.facts.limits.auth_wait_ms);
         // The file's word on a key that it knows is final: no service is asked about one that was revoked or is another's.
         let known = !matches!(self.keys.look_up(&claim.digest), Known::Unknown);
@@ -86,7 +86,7 @@ impl Shard {
         match self.weigh(cx, &waiting, verdict) {
             Ok((grant, device)) => {
                 self.admitted(cx, conn, device, grant, claim.clean_session);
-                cx.resume(conn);
+                self.lines.resume(cx, conn);
             }
             Err(refusal) => {
                 self.antechamber.leave(self.facts.home.of(&claim.agent, &claim.device), conn);
@@ -94,7 +94,7 @@ impl Shard {
                     self.bar(cx, conn);
                 } else {
                     self.refuse(cx, conn, refusal.code, refusal.outcome);
-                    cx.hang_up(conn);
+                    self.lines.hang_up(cx, conn);
                 }
             }
         }
@@ -143,7 +143,7 @@ impl Shard {
             Standing::Barred(until) if *until <= now => {
                 peer.standing = Standing::Stranger;
                 self.refuse(cx, conn, ConnectCode::NotAuthorized, AuthOutcome::RateLimited);
-                cx.hang_up(conn);
+                self.lines.hang_up(cx, conn);
             }
             Standing::Waiting(_) | Standing::Barred(_) => {}
             Standing::Stranger | Standing::Claimed(_) | Standing::Held(_) | Standing::Seated(_) => {
@@ -193,7 +193,9 @@ impl Shard {
         device: Option<Box<str>>,
         via: Via,
     ) -> bool {
-        let (Some(opened), Some(secret)) = (cx.opened(conn), grant.secret()) else { return false };
+        let (Some(opened), Some(secret)) = (self.lines.opened(cx, conn), grant.secret()) else {
+            return false;
+        };
         let question = Question {
             from: cx.core(),
             asker: conn,
@@ -234,7 +236,7 @@ impl Shard {
             (Some(Peer::Mqtt(_)), true) => self.device_rechecked(cx, judged.asker, judged.verdict),
             (Some(Peer::Http(_)), false) => self.request_judged(cx, judged),
             (Some(Peer::Http(_)), true) => self.agent_rechecked(cx, judged.asker, judged.verdict),
-            (None, _) => {}
+            (Some(Peer::Probe(_) | Peer::Carrier(_)) | None, _) => {}
         }
     }
 }

@@ -171,7 +171,9 @@ impl Shard {
     /// Time has passed for what is below the session. `false`: it was too long, and the connection ends.
     pub(crate) fn wire_due(&mut self, cx: &mut Cx<'_>, conn: Key) -> bool {
         let now = cx.now();
-        let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) else { return true };
+        let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) else {
+            return true;
+        };
         let Wire::SocketIo(translator) = &mut peer.wire else { return true };
         let Err(rule) = translator.handle_timeout(out, now) else { return true };
         tracing::debug!(violation = rule, "a Socket.IO peer let its time pass");
@@ -184,12 +186,12 @@ impl Shard {
     pub(crate) fn part(&mut self, cx: &mut Cx<'_>, conn: Key, reason: Reason) {
         self.blame(conn, reason);
         self.say_goodbye(cx, conn);
-        cx.hang_up(conn);
+        self.lines.hang_up(cx, conn);
     }
 
     /// Writes the last word, once.
     pub(crate) fn say_goodbye(&mut self, cx: &mut Cx<'_>, conn: Key) {
-        if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), cx.out_urgent(conn)) {
+        if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) {
             peer.goodbye(out);
         }
     }

@@ -72,7 +72,7 @@ impl Shard {
         }
         if let Some(seat) = row.seat.as_ref() {
             // Whoever sits there now is heard again, also one who came after the trigger: he, too, waited for this.
-            cx.resume(seat.conn);
+            self.lines.resume(cx, seat.conn);
         }
         if !row.is_seated(conn) {
             return self.devices.hush(device, cx.now());

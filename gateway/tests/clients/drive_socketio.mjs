@@ -8,7 +8,8 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
 const packageName = process.env.SOCKETIO_CLIENT ?? "socket.io-client";
-const { io } = createRequire(import.meta.url)(packageName);
+const client = createRequire(import.meta.url)(packageName);
+const io = client.io ?? client;
 const [url, agentId, apiKey, transports] = process.argv.slice(2);
 const devices = new Map();
 

@@ -31,10 +31,18 @@ impl LuaDevices {
 
     /// Starts a process of Node with devices on `socket.io-client` instead. `package` is the installed name of the client,
     /// `transports` one transport or `default`.
-    pub fn start_socketio(package: &str, url: &str, agent: &str, key: &str, transports: &str) -> Self {
+    pub fn start_socketio(
+        package: &str,
+        authority: &Path,
+        url: &str,
+        agent: &str,
+        key: &str,
+        transports: &str,
+    ) -> Self {
         let mut node = Command::new("node");
         node.arg(client_file("drive_socketio.mjs")).args([url, agent, key, transports]);
         node.env("NODE_PATH", super::node::modules()).env("SOCKETIO_CLIENT", package);
+        node.env("NODE_EXTRA_CA_CERTS", authority);
         Self::drive(&mut node)
     }
 

@@ -307,9 +307,15 @@ impl Session {
     /// Ends the session. Over polling, what waits to be said and a close packet behind it may still be fetched; a WebSocket
     /// is the tenant's to close.
     pub fn close(&mut self, now: Instant) {
+        self.say(&mut Vec::new(), |out| Packet::Close.encode(out));
+        self.close_without_a_word(now);
+    }
+
+    /// The same without the close packet, for last words that end the session for the layer above: a client that finds both
+    /// in one answer hears the close packet first.
+    pub fn close_without_a_word(&mut self, now: Instant) {
         match &mut self.state {
             State::Polling(polling) if polling.ending.is_none() => {
-                enqueue(&mut polling.queue, |out| Packet::Close.encode(out));
                 polling.probe = None;
                 polling.ending = Some(now + self.limits.close_timeout);
             }

@@ -155,6 +155,13 @@ fn our_last_words_wait_for_a_poll_but_not_for_ever() {
     assert!(session.is_over());
 
     let mut session = polling(now);
+    say(&mut session, &mut none, "for good");
+    session.close_without_a_word(now);
+    session.poll(now).unwrap();
+    assert_eq!(session.take_answer().unwrap(), b"4for good");
+    assert!(session.is_over());
+
+    let mut session = polling(now);
     session.close(now);
     let until = session.next_timeout().unwrap();
     session.handle_timeout(&mut none, until).unwrap();

@@ -1,0 +1,222 @@
+//! What a device's conversation is tied to: a connection, or a session that polls and has none.
+//!
+//! Owns the keys of such sessions ([`Lines::is_virtual`]) and what is known of each: the poll that waits, the WebSocket that
+//! probes or carries it, its alarm. A conversation gets an output, a deadline, a pause and an end by the same calls for either
+//! kind. Never knows what is said: words of a session that polls go to an output that nobody reads, because its translator has
+//! put them into the session.
+//!
+//! ```text
+//!   key of a connection ---------------------------------> cx
+//!   key of a session --> carried by a WebSocket? its key -> cx
+//!                    \-> no: nowhere, and the session is touched: it is settled at the end of the callback
+//! ```
+
+use crate::shard::{Alarmed, Cx};
+use engine::{Alarm, Key, Opened, Slots};
+use std::time::Instant;
+
+/// The bit of an index by which a session differs from a connection.
+const VIRTUAL: u32 = 1 << 31;
+
+/// One session that was born polling.
+#[derive(Debug, Default)]
+pub struct Line {
+    /// Its name.
+    pub id: u128,
+    /// The core where it was born.
+    pub birth: usize,
+    /// Where its first request came from.
+    pub opened: Option<Opened>,
+    /// The poll that waits: the core and the connection there.
+    pub poll: Option<(usize, Key)>,
+    /// The POST that waits until all that it said is heard: the core and the connection there.
+    pub post: Option<(usize, Key)>,
+    /// It is a device's.
+    pub known: bool,
+    /// The WebSocket that wants to carry it.
+    pub probe: Option<Key>,
+    /// The WebSocket that carries it.
+    pub carrier: Option<Key>,
+    /// The last words of one whose conversation is gone.
+    pub last_words: Option<Vec<u8>>,
+    /// It is over at the end of this callback.
+    pub doomed: bool,
+    /// More waits for a poll than may.
+    pub choked: bool,
+    alarm: Option<(Alarm, Instant)>,
+}
+
+/// The sessions of one core.
+#[derive(Default)]
+pub struct Lines {
+    rows: Slots<Line>,
+    /// How many of them are nobody's yet.
+    strangers: usize,
+    touched: Vec<Key>,
+    nowhere: Vec<u8>,
+}
+
+impl Line {
+    /// A session that nothing happened to.
+    pub fn new(id: u128, birth: usize, opened: Option<Opened>) -> Self {
+        Self { id, birth, opened, ..Self::default() }
+    }
+}
+
+impl Lines {
+    /// Whether a key is that of a session.
+    pub fn is_virtual(key: Key) -> bool {
+        key.index & VIRTUAL != 0
+    }
+
+    /// The place of a key in a table of its kind.
+    pub fn place(key: Key) -> usize {
+        (key.index & !VIRTUAL) as usize
+    }
+
+    /// The index of the session at a place.
+    pub fn index(place: usize) -> u32 {
+        place as u32 | VIRTUAL
+    }
+
+    fn inner(key: Key) -> Key {
+        Key { index: key.index & !VIRTUAL, ..key }
+    }
+
+    /// Makes room for a session.
+    pub fn insert(&mut self, line: Line) -> Key {
+        self.strangers += 1;
+        let key = self.rows.insert(line);
+        debug_assert!(key.index & VIRTUAL == 0, "there are fewer sessions than that");
+        Key { index: key.index | VIRTUAL, ..key }
+    }
+
+    /// What is known of a session.
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut Line> {
+        if Self::is_virtual(key) { self.rows.get_mut(Self::inner(key)) } else { None }
+    }
+
+    /// Takes a session out, and its alarm back.
+    pub fn remove(&mut self, cx: &mut Cx<'_>, key: Key) -> Option<Line> {
+        if !Self::is_virtual(key) {
+            return None;
+        }
+        let mut line = self.rows.remove(Self::inner(key))?;
+        if let Some((alarm, _)) = line.alarm.take() {
+            cx.disarm(alarm);
+        }
+        self.strangers -= usize::from(!line.known);
+        Some(line)
+    }
+
+    /// How many sessions are nobody's yet.
+    pub fn strangers(&self) -> usize {
+        self.strangers
+    }
+
+    /// A session is a device's.
+    pub fn identify(&mut self, key: Key) {
+        if let Some(line) = self.get_mut(key)
+            && !std::mem::replace(&mut line.known, true)
+        {
+            self.strangers -= 1;
+        }
+    }
+
+    /// Something happened to a session: it is settled at the end of the callback.
+    pub fn touch(&mut self, key: Key) {
+        self.touched.push(key);
+    }
+
+    /// The next session that something happened to.
+    pub fn next_touched(&mut self) -> Option<Key> {
+        self.touched.pop()
+    }
+
+    /// The connection behind a key, if there is one.
+    pub fn connection(&self, key: Key) -> Option<Key> {
+        if Self::is_virtual(key) { self.rows.get(Self::inner(key))?.carrier } else { Some(key) }
+    }
+
+    /// As [`engine::Cx::out_urgent`].
+    pub fn out_urgent<'a>(&'a mut self, cx: &'a mut Cx<'_>, key: Key) -> Option<&'a mut Vec<u8>> {
+        if !Self::is_virtual(key) {
+            return cx.out_urgent(key);
+        }
+        self.touched.push(key);
+        match self.rows.get(Self::inner(key))?.carrier {
+            Some(conn) => cx.out_urgent(conn),
+            None => Some(self.nobody_reads()),
+        }
+    }
+
+    /// As [`engine::Cx::out`].
+    pub fn out<'a>(&'a mut self, cx: &'a mut Cx<'_>, key: Key) -> Option<&'a mut Vec<u8>> {
+        if !Self::is_virtual(key) {
+            return cx.out(key);
+        }
+        self.touched.push(key);
+        let line = self.rows.get(Self::inner(key))?;
+        match line.carrier {
+            Some(conn) => cx.out(conn),
+            None if line.choked => None,
+            None => Some(self.nobody_reads()),
+        }
+    }
+
+    fn nobody_reads(&mut self) -> &mut Vec<u8> {
+        debug_assert!(self.nowhere.is_empty(), "words of a session that polls are in the session");
+        self.nowhere.clear();
+        &mut self.nowhere
+    }
+
+    /// As [`engine::Cx::hang_up`].
+    pub fn hang_up(&mut self, cx: &mut Cx<'_>, key: Key) {
+        if !Self::is_virtual(key) {
+            return cx.hang_up(key);
+        }
+        self.touched.push(key);
+        let Some(line) = self.rows.get_mut(Self::inner(key)) else { return };
+        match line.carrier {
+            Some(conn) => cx.hang_up(conn),
+            None => line.doomed = true,
+        }
+    }
+
+    /// As [`engine::Cx::opened`]; of a session that polls, what is true of its first request.
+    pub fn opened(&mut self, cx: &Cx<'_>, key: Key) -> Option<Opened> {
+        match self.get_mut(key) {
+            Some(line) => line.carrier.and_then(|conn| cx.opened(conn)).or(line.opened),
+            None => cx.opened(key),
+        }
+    }
+
+    /// As [`engine::Cx::resume`].
+    pub fn resume(&self, cx: &mut Cx<'_>, key: Key) {
+        if let Some(conn) = self.connection(key) {
+            cx.resume(conn);
+        }
+    }
+
+    /// As [`engine::Cx::set_deadline`].
+    pub fn set_deadline(&mut self, cx: &mut Cx<'_>, key: Key, at: Option<Instant>) {
+        if !Self::is_virtual(key) {
+            return cx.set_deadline(key, at);
+        }
+        let Some(line) = self.rows.get_mut(Self::inner(key)) else { return };
+        if line.alarm.map(|(_, at)| at) == at {
+            return;
+        }
+        if let Some((alarm, _)) = line.alarm.take() {
+            cx.disarm(alarm);
+        }
+        line.alarm = at.map(|at| (cx.arm(at, Alarmed::Line(key)), at));
+    }
+
+    /// A session's alarm has rung.
+    pub fn rang(&mut self, key: Key) {
+        if let Some(line) = self.get_mut(key) {
+            line.alarm = None;
+        }
+    }
+}

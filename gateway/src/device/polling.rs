@@ -1,0 +1,403 @@
+//! Socket.IO devices that poll: sessions without a connection.
+//!
+//! Owns where a session is and how its requests reach it. A sid names the core where the session was born; requests are mailed
+//! there, whichever core took them, and answered by mail. When its device belongs to another core the session goes there by
+//! mail too, and its birth core keeps a forward. Only a WebSocket moves as a connection. Never knows what is said.
+//!
+//! ```text
+//!   GET, POST ?sid= --> Mail::Poll --> birth core --- the session is here ------------> heard, answered
+//!                                            \------- it went home: Mail::Poll -------> home core
+//!   answer <----------- Mail::Polled <------------------------------------------------------+
+//! ```
+
+use super::conversation::{MqttPeer, Pace};
+use super::lines::Line;
+use super::status::Reason;
+use super::translator::{Heard, Translator};
+use super::wire::Wire;
+use crate::agent::http::Waits;
+use crate::mail::Mail;
+use crate::metrics::Closed;
+use crate::peer::Peer;
+use crate::shard::{Baggage, Cx, Shard};
+use codec::engineio::payload;
+use engine::{Close, Key, Opened};
+use transports::engineio::{self, Refusal};
+use transports::socketio;
+
+/// What answers are told to caches.
+const NO_STORE: [(&str, &str); 1] = [("Cache-Control", "no-store")];
+
+/// Where a session is.
+#[derive(Clone, Copy, Debug)]
+pub enum Whereabouts {
+    /// On this core.
+    Here(Key),
+    /// It went home to this core.
+    Moved(usize),
+}
+
+/// A request to a session.
+#[derive(Debug)]
+pub struct PollMail {
+    /// The core that took the request.
+    pub from: usize,
+    /// The connection there.
+    pub conn: Key,
+    /// The session.
+    pub id: u128,
+    /// What it asks for.
+    pub ask: PollAsk,
+}
+
+/// What a request asks a session for.
+#[derive(Debug)]
+pub enum PollAsk {
+    /// To say what waits.
+    Poll,
+    /// To hear a body.
+    Post(Vec<u8>),
+    /// The poll was given up.
+    GivenUp,
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub struct Polled {
+    /// The connection that waits for it.
+    pub conn: Key,
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The session is a device's: whoever polls it is no stranger.
+    pub known: bool,
+}
+
+/// A session on its way home.
+#[derive(Debug)]
+pub struct Homeward {
+    /// Its name.
+    pub id: u128,
+    /// The core where it was born.
+    pub birth: usize,
+    /// Where its first request came from.
+    pub opened: Option<Opened>,
+    /// The poll that waits.
+    pub poll: Option<(usize, Key)>,
+    /// The POST that waits.
+    pub post: Option<(usize, Key)>,
+    /// The conversation, with the claim in it.
+    pub peer: Box<MqttPeer>,
+}
+
+/// A sid: the core where the session is born, and 128 random bits.
+pub(super) fn write_sid(core: usize, id: u128) -> Box<str> {
+    format!("{core:x}-{id:032x}").into()
+}
+
+/// The core and the name in a sid.
+pub(super) fn read_sid(sid: &str, cores: usize) -> Option<(usize, u128)> {
+    let (core, id) = sid.split_once('-').filter(|(_, id)| id.len() == 32)?;
+    let core = usize::from_str_radix(core, 16).ok().filter(|core| *core < cores)?;
+    Some((core, u128::from_str_radix(id, 16).ok()?))
+}
+
+impl Shard {
+    /// A GET without a sid: a new session, whose open packet is the answer.
+    pub(crate) fn open_polling(&mut self, cx: &mut Cx<'_>, conn: Key) {
+        let now = cx.now();
+        if self.lines.strangers() >= self.facts.limits.unidentified_per_core as usize {
+            return self.refuse_socketio(cx, conn, Refusal::BadRequest);
+        }
+        let id = u128::from(cx.random_u64()) << 64 | u128::from(cx.random_u64());
+        let sid = write_sid(cx.core(), id);
+        let mut below = engineio::Session::polling(self.facts.engineio.clone(), &sid, now);
+        let open = below.poll(now).ok().and_then(|()| below.take_answer()).unwrap_or_default();
+        let above = socketio::Session::new(self.facts.socketio.clone(), now);
+        let mut peer = MqttPeer::new(&self.facts, now);
+        peer.wire = Wire::SocketIo(Box::new(Translator::new(below, above, None, sid, now)));
+        let key = self.lines.insert(Line::new(id, cx.core(), cx.opened(conn)));
+        self.peers.insert(key, Peer::Mqtt(Box::new(peer)));
+        self.sids.insert(id, Whereabouts::Here(key));
+        self.set_deadline(cx, key);
+        self.respond(cx, conn, 200, "text/plain; charset=UTF-8", &NO_STORE, &|body| {
+            body.extend_from_slice(&open);
+        });
+    }
+
+    /// A request with a sid goes to the core that the sid names.
+    pub(crate) fn ask_session(&mut self, cx: &mut Cx<'_>, conn: Key, sid: &str, ask: PollAsk) {
+        let Some((core, id)) = read_sid(sid, cx.cores()) else {
+            return self.refuse_socketio(cx, conn, Refusal::SidUnknown);
+        };
+        if let Some(peer) = self.peers.http_mut(conn) {
+            peer.waits = Waits::Session(core, id);
+        }
+        let from = cx.core();
+        cx.post(core, Mail::Poll(Box::new(PollMail { from, conn, id, ask })));
+    }
+
+    /// A request to a session of this core, or to one that was born here.
+    pub(crate) fn session_asked(&mut self, cx: &mut Cx<'_>, mail: Box<PollMail>) {
+        let key = match self.sids.get(&mail.id) {
+            Some(Whereabouts::Here(key)) => *key,
+            Some(Whereabouts::Moved(core)) => return cx.post(*core, Mail::Poll(mail)),
+            None => return refuse(cx, mail.from, mail.conn, Refusal::SidUnknown),
+        };
+        let (from, conn) = (mail.from, mail.conn);
+        let now = cx.now();
+        let Some(translator) = self.translator_mut(key) else {
+            return refuse(cx, from, conn, Refusal::SidUnknown);
+        };
+        match mail.ask {
+            PollAsk::GivenUp => {
+                let waits = self
+                    .lines
+                    .get_mut(key)
+                    .is_some_and(|line| line.poll.take_if(|poll| *poll == (from, conn)).is_some());
+                if waits && let Some(translator) = self.translator_mut(key) {
+                    // The session is over then, which is seen when it is settled.
+                    let _ = translator.below().poll_aborted();
+                    self.blame(key, Reason::ConnectionLost);
+                }
+            }
+            PollAsk::Poll => match translator.below().poll(now) {
+                Ok(()) => {
+                    if let Some(line) = self.lines.get_mut(key) {
+                        line.poll = Some((from, conn));
+                    }
+                }
+                Err(_) => refuse(cx, from, conn, Refusal::BadRequest),
+            },
+            PollAsk::Post(body) => {
+                let polls = !translator.below().is_websocket();
+                // A client has one POST under way; what one more said would have no bound.
+                let first = self.lines.get_mut(key).is_some_and(|line| line.post.is_none());
+                if polls && first {
+                    if let Some(line) = self.lines.get_mut(key) {
+                        line.post = Some((from, conn));
+                    }
+                    self.hear_post(cx, key, &body);
+                } else {
+                    refuse(cx, from, conn, Refusal::BadRequest);
+                }
+            }
+        }
+        self.lines.touch(key);
+    }
+
+    pub(super) fn translator_mut(&mut self, key: Key) -> Option<&mut Translator> {
+        match &mut self.peers.mqtt_mut(key)?.wire {
+            Wire::SocketIo(translator) => Some(translator),
+            Wire::Plain | Wire::WebSocket(_) => None,
+        }
+    }
+
+    pub(super) fn is_seated(&mut self, key: Key) -> bool {
+        self.peers.mqtt_mut(key).is_some_and(|peer| peer.seated().is_some())
+    }
+
+    /// Every packet of a body, then what they mean. The POST is answered when all of it was heard.
+    fn hear_post(&mut self, cx: &mut Cx<'_>, key: Key, body: &[u8]) {
+        let now = cx.now();
+        let Some(translator) = self.translator_mut(key) else { return };
+        let mut nowhere = Vec::new();
+        let mut heard = Heard::Nothing;
+        match payload(body) {
+            Ok(packets) => {
+                for packet in packets {
+                    heard = translator.hear_packet(packet, &mut nowhere, now);
+                    if !matches!(heard, Heard::Message) {
+                        break;
+                    }
+                }
+            }
+            Err(malformed) => heard = translator.hear_packet(Err(malformed), &mut nowhere, now),
+        }
+        for _ in 0..translator.take_unknown() {
+            self.counters.closed_topic();
+        }
+        match self.hear_inbox(cx, key) {
+            Pace::Whole => {}
+            pace @ (Pace::Busy | Pace::Full) => self.wait_unheard(cx, key, matches!(pace, Pace::Busy)),
+            Pace::Home(core) => self.send_session_home(cx, key, core),
+            Pace::Over => {
+                self.say_goodbye(cx, key);
+                self.lines.hang_up(cx, key);
+            }
+        }
+        match heard {
+            Heard::Message | Heard::Nothing => {}
+            Heard::Closed => {
+                self.blame(key, Reason::ConnectionLost);
+                self.lines.hang_up(cx, key);
+            }
+            Heard::Broken(rule) => {
+                tracing::debug!(violation = rule, "hung up on a Socket.IO peer");
+                self.counters.closed(Closed::ProtocolViolation);
+                self.blame(key, Reason::ProtocolViolation);
+                if let Some((core, conn)) = self.lines.get_mut(key).and_then(|line| line.post.take()) {
+                    refuse(cx, core, conn, Refusal::BadRequest);
+                }
+                self.say_goodbye(cx, key);
+                self.lines.hang_up(cx, key);
+            }
+        }
+    }
+
+    /// The device belongs to another core: the session goes there, and what probes for it follows.
+    pub(super) fn send_session_home(&mut self, cx: &mut Cx<'_>, key: Key, core: usize) {
+        let Some(Peer::Mqtt(peer)) = self.peers.remove(key) else { return };
+        let Some(line) = self.lines.remove(cx, key) else { return };
+        self.sids.insert(line.id, Whereabouts::Moved(core));
+        cx.post(
+            core,
+            Mail::Homeward(Box::new(Homeward {
+                id: line.id,
+                birth: line.birth,
+                opened: line.opened,
+                poll: line.poll,
+                post: line.post,
+                peer,
+            })),
+        );
+        if let Some(conn) = line.probe
+            && let Some(Peer::Probe(probe)) = self.peers.remove(conn)
+        {
+            cx.move_to(conn, core, Baggage::Probe(probe));
+        }
+    }
+
+    /// A session comes home.
+    pub(crate) fn session_comes_home(&mut self, cx: &mut Cx<'_>, homeward: Homeward) {
+        let Homeward { id, birth, opened, poll, post, peer } = homeward;
+        let mut line = Line::new(id, birth, opened);
+        (line.poll, line.post) = (poll, post);
+        let key = self.lines.insert(line);
+        self.sids.insert(id, Whereabouts::Here(key));
+        self.peers.insert(key, Peer::Mqtt(peer));
+        self.admit(cx, key);
+        self.unheard.push(key);
+        self.lines.touch(key);
+        self.set_deadline(cx, key);
+    }
+
+    /// A session that went home from here is over.
+    pub(crate) fn session_gone(&mut self, id: u128) {
+        self.sids.remove(&id);
+    }
+
+    /// The answer to a request that this core took.
+    pub(crate) fn polled(&mut self, cx: &mut Cx<'_>, polled: &Polled) {
+        let Some(peer) = self.peers.http_mut(polled.conn) else { return };
+        if !matches!(peer.waits, Waits::Session(..)) {
+            return;
+        }
+        if polled.known {
+            self.farewell_stranger(polled.conn);
+        }
+        let content_type = match polled.status {
+            200 => "text/plain; charset=UTF-8",
+            _ => "application/json",
+        };
+        self.respond(cx, polled.conn, polled.status, content_type, &NO_STORE, &|body| {
+            body.extend_from_slice(&polled.body);
+        });
+    }
+
+    pub(super) fn forget_sid(&mut self, cx: &mut Cx<'_>, line: &Line) {
+        self.sids.remove(&line.id);
+        if line.birth != cx.core() {
+            cx.post(line.birth, Mail::SessionGone(line.id));
+        }
+    }
+
+    /// At the end of each callback: what was said goes to the poll that waits, what is over ends.
+    pub(crate) fn settle_lines(&mut self, cx: &mut Cx<'_>) {
+        while let Some(key) = self.lines.next_touched() {
+            let seated = self.is_seated(key);
+            if seated {
+                self.lines.identify(key);
+            }
+            let (mut body, mut over, mut probing, mut choked, mut heard) = (None, true, false, false, true);
+            if let Some(translator) = self.translator_mut(key) {
+                let below = translator.below();
+                body = below.take_answer();
+                (over, probing, choked) = (below.is_over(), below.is_probing(), below.is_choked());
+                heard = !translator.has_words();
+            }
+            let Some(line) = self.lines.get_mut(key) else { continue };
+            let was_choked = std::mem::replace(&mut line.choked, choked);
+            if let Some(body) = body.or(line.last_words.take())
+                && let Some((core, conn)) = line.poll.take()
+            {
+                answer(cx, core, conn, 200, body, seated);
+            }
+            if heard && let Some((core, conn)) = line.post.take() {
+                answer(cx, core, conn, 200, b"ok".to_vec(), seated);
+            }
+            if !probing && let Some(probe) = line.probe.take() {
+                self.peers.remove(probe);
+                cx.hang_up(probe);
+            }
+            let Some(line) = self.lines.get_mut(key) else { continue };
+            // The last words of one that was refused wait for its next poll.
+            if line.carrier.is_none() && (over || line.doomed && seated) {
+                self.end_line(cx, key);
+                continue;
+            }
+            if was_choked
+                && !choked
+                && let Some(device) = self.peers.mqtt_mut(key).and_then(|peer| peer.seated())
+            {
+                self.speak(cx, device);
+            }
+            self.set_deadline(cx, key);
+        }
+    }
+
+    /// A session that polls is over.
+    fn end_line(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let Some(line) = self.lines.remove(cx, key) else { return };
+        self.forget_sid(cx, &line);
+        if let Some((core, conn)) = line.poll {
+            refuse(cx, core, conn, Refusal::SidUnknown);
+        }
+        if let Some(Peer::Mqtt(peer)) = self.peers.remove(key) {
+            self.device_left(cx, key, *peer, Close::Finished);
+        }
+    }
+
+    /// What is left to be said to a poll, of a conversation that was taken out.
+    pub(super) fn keep_last_words(&mut self, key: Key, peer: &mut MqttPeer) {
+        if let (Wire::SocketIo(translator), Some(line)) = (&mut peer.wire, self.lines.get_mut(key)) {
+            line.last_words = translator.below().take_answer();
+            self.lines.touch(key);
+        }
+    }
+
+    /// A session's alarm has rung.
+    pub(crate) fn line_due(&mut self, cx: &mut Cx<'_>, key: Key) {
+        self.lines.rang(key);
+        self.device_due(cx, key);
+        self.lines.touch(key);
+        self.set_deadline(cx, key);
+    }
+
+    /// A connection whose request waits for a session's answer has ended.
+    pub(crate) fn gave_up(&mut self, cx: &mut Cx<'_>, conn: Key, core: usize, id: u128) {
+        let from = cx.core();
+        cx.post(core, Mail::Poll(Box::new(PollMail { from, conn, id, ask: PollAsk::GivenUp })));
+    }
+}
+
+fn answer(cx: &mut Cx<'_>, core: usize, conn: Key, status: u16, body: Vec<u8>, known: bool) {
+    cx.post(core, Mail::Polled(Polled { conn, status, body, known }));
+}
+
+fn refuse(cx: &mut Cx<'_>, core: usize, conn: Key, refusal: Refusal) {
+    let mut body = Vec::new();
+    refusal.write(&mut body);
+    answer(cx, core, conn, 400, body, false);
+}

@@ -1,0 +1,178 @@
+//! Bad Socket.IO peers against the real gateway: the rows G1 to G12 of the list of attacks. Each test checks what the bad peer
+//! sees, that a new correct client is served, and that one connected before still answers.
+
+#![allow(clippy::disallowed_methods, reason = "a black-box test lives in real time, with threads of its own")]
+
+mod support;
+
+use serde_json::json;
+use std::net::SocketAddr;
+use support::SOON;
+use support::raw::{AT_ONCE, Raw};
+use support::scene::Scene;
+use support::web_socket::{BINARY, TEXT, ask, frame, next_frame};
+
+const KEY: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n";
+
+fn get(query: &str, more: &str) -> String {
+    format!("GET /socket.io/?{query} HTTP/1.1\r\nHost: gateway\r\n{more}\r\n")
+}
+
+/// A session over a WebSocket, opened.
+fn opened(address: SocketAddr) -> Raw {
+    let (mut raw, head) = ask(address, &get("EIO=4&transport=websocket", KEY));
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    let (opcode, open) = next_frame(&mut raw);
+    assert_eq!((opcode, open[0]), (TEXT, b'0'));
+    raw
+}
+
+/// A device that is connected and described.
+fn accepted(scene: &Scene, device: &str) -> Raw {
+    let mut raw = opened(scene.gateway.http);
+    let auth = json!({"apiKey": scene.key, "agentId": "alpha", "deviceName": device, "commands": []});
+    raw.send(&frame(TEXT, format!("40/devices,{auth}").as_bytes()));
+    let (_, connected) = next_frame(&mut raw);
+    assert!(connected.starts_with(b"40/devices,{\"sid\":"), "{}", String::from_utf8_lossy(&connected));
+    assert_eq!(next_frame(&mut raw).1, br#"42/devices,["connected",{}]"#);
+    raw
+}
+
+/// These messages end the connection of an accepted device at once.
+#[track_caller]
+fn must_end(scene: &Scene, what: &str, messages: &[(&[u8], bool)]) {
+    let mut raw = accepted(scene, "bad");
+    for (message, is_text) in messages {
+        raw.send(&frame(if *is_text { TEXT } else { BINARY }, message));
+    }
+    assert!(raw.closed_within(AT_ONCE).is_some(), "{what}: it was to be closed");
+}
+
+fn status(address: SocketAddr, request: &str) -> String {
+    ask(address, request).1.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn g01_upgrades_that_are_reset() {
+    let scene = Scene::start("");
+    for _ in 0..20 {
+        let (raw, _) = ask(scene.gateway.http, &get("EIO=4&transport=websocket", KEY));
+        raw.reset();
+        Raw::sending(scene.gateway.http, get("EIO=4&transport=websocket&sid=x", KEY).as_bytes()).reset();
+    }
+    scene.must_serve("after G1");
+}
+
+#[test]
+fn g02_queries_that_make_no_sense() {
+    let scene = Scene::start("");
+    for query in [
+        "EIO=4&transport=constructor",
+        "EIO=4&transport=__proto__",
+        "EIO=4&transport=polling&transport=polling",
+        "EIO=4&EIO=4&transport=polling",
+        "EIO=4&transport=polling&sid=a&sid=b",
+        "transport=polling",
+        "",
+    ] {
+        assert_eq!(status(scene.gateway.http, &get(query, "")), "400", "{query}");
+    }
+    scene.must_serve("after G2");
+}
+
+#[test]
+fn g03_to_g06_and_g08_packets_that_break_a_rule() {
+    let scene = Scene::start("");
+    for bad in [
+        r#"451-/devices,["trigger",{"_placeholder":true,"num":7}]"#,
+        r#"451-/devices,["trigger",{"_placeholder":true,"num":-1}]"#,
+        r#"451-/devices,["trigger",{"_placeholder":true,"num":"splice"}]"#,
+        r#"42/devices,[{"toString":"foo"}]"#,
+        "42/devices,[null]",
+        r#"42/devices,["connect"]"#,
+        r#"42/devices,["disconnect"]"#,
+        r#"45999999999-/devices,["x"]"#,
+        "42/devices,",
+        "43/devices,1",
+        "42/devices,{}",
+        r#"42/devices,99999999999999999999["trigger"]"#,
+        r#"42["trigger"]"#,
+        "44/devices,{}",
+        "4abc",
+        "abc",
+        "2",
+        "5",
+    ] {
+        must_end(&scene, bad, &[(bad.as_bytes(), true)]);
+    }
+    must_end(&scene, "binary that is no attachment", &[(&[1, 2, 3], false)]);
+    let deep = format!(r#"42/devices,["trigger",{}{}]"#, "[".repeat(100), "]".repeat(100));
+    must_end(&scene, "deep JSON", &[(deep.as_bytes(), true)]);
+    scene.must_serve("after G3 to G8");
+}
+
+#[test]
+fn g05_names_that_are_only_unusual_are_ignored() {
+    let scene = Scene::start("");
+    let mut raw = accepted(&scene, "odd");
+    for name in ["error", "__proto__", "constructor", ""] {
+        raw.send(&frame(TEXT, format!("42/devices,[{}]", json!(name)).as_bytes()));
+    }
+    raw.send(&frame(TEXT, br#"42/devices,["heartbeat"]"#));
+    assert_eq!(next_frame(&mut raw).1, br#"42/devices,["pong",{}]"#, "it is served");
+    scene.must_serve("after G5");
+}
+
+#[test]
+fn g07_messages_and_bodies_that_are_too_large() {
+    let scene = Scene::start("");
+    let mut raw = opened(scene.gateway.http);
+    raw.send(&frame(TEXT, &[b'4'; 800 * 1024])[..64]);
+    let told = raw.closed_within(SOON).expect("it is closed at the header");
+    assert_eq!(told, [0x88, 2, 0x03, 0xf1], "1009 before a log-in");
+    let mut raw = accepted(&scene, "large");
+    raw.send(&frame(TEXT, &vec![b'4'; 1_200_000])[..64]);
+    assert_eq!(raw.closed_within(SOON).expect("it is closed"), [0x88, 2, 0x03, 0xf1]);
+    let post = "POST /socket.io/?EIO=4&transport=polling&sid=x HTTP/1.1\r\nHost: gateway\r\nContent-Length: 4194304\r\n\r\n";
+    assert_eq!(status(scene.gateway.http, post), "413");
+    scene.must_serve("after G7");
+}
+
+#[test]
+fn g09_who_never_connects_is_let_go() {
+    let scene = Scene::start("connect_timeout_ms = 500");
+    let mut raw = opened(scene.gateway.http);
+    assert!(raw.closed_within(SOON).is_some());
+    scene.must_serve("after G9");
+}
+
+#[test]
+fn g10_sids_cannot_be_guessed() {
+    let scene = Scene::start("");
+    for sid in
+        ["x", "0", "0-", "0-00000000000000000000000000000000", "9-00000000000000000000000000000000", "-1-0"]
+    {
+        let query = format!("EIO=4&transport=polling&sid={sid}");
+        assert_eq!(status(scene.gateway.http, &get(&query, "")), "400", "{sid}");
+        let query = format!("EIO=4&transport=websocket&sid={sid}");
+        assert_eq!(status(scene.gateway.http, &get(&query, KEY)), "400", "{sid}");
+    }
+    scene.must_serve("after G10");
+}
+
+#[test]
+fn g12_a_flood_of_namespaces() {
+    let scene = Scene::start("");
+    let mut raw = opened(scene.gateway.http);
+    for _ in 0..2000 {
+        if !raw.send(&frame(TEXT, b"40/random")) {
+            break;
+        }
+    }
+    for _ in 0..4 {
+        assert_eq!(next_frame(&mut raw).1, br#"44/random,{"message":"Invalid namespace"}"#);
+    }
+    assert!(raw.closed_within(SOON).is_some(), "the fifth closes");
+    scene.must_serve("after G12");
+}
