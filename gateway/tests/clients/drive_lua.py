@@ -15,7 +15,9 @@ devices = {}
 
 
 def say(saw, name, **more):
-    print(json.dumps({"saw": saw, "name": name, **more}), flush=True)
+    # One write a line: print would let another thread in between text and line end.
+    sys.stdout.write(json.dumps({"saw": saw, "name": name, **more}) + "\n")
+    sys.stdout.flush()
 
 
 COMMANDS = [

@@ -16,7 +16,9 @@ prefix = f"lua/devices/{agent}/{name}/"
 
 
 def say(saw, **more):
-    print(json.dumps({"saw": saw, **more}), flush=True)
+    # One write a line: print would let another thread in between text and line end.
+    sys.stdout.write(json.dumps({"saw": saw, **more}) + "\n")
+    sys.stdout.flush()
 
 
 def connected(device, _data, _flags, reason, _properties):
