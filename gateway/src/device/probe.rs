@@ -108,6 +108,12 @@ impl Shard {
                     self.carry(conn, key);
                     return Verdict::Yield { consumed: input.taken() };
                 }
+                Ok(Some(Event::Closed)) => {
+                    if let Some(Peer::Probe(probe)) = self.peers.get_mut(conn) {
+                        probe.socket.close(CloseCode::Normal, "", out, now);
+                    }
+                    return Verdict::Close;
+                }
                 Ok(_) => {}
                 Err(violation) => {
                     tracing::debug!(violation = violation.name(), "hung up on a WebSocket that probed");

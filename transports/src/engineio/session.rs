@@ -211,7 +211,8 @@ impl Session {
         matches!(&self.state, State::Polling(polling) if polling.probe.is_some())
     }
 
-    /// A text message from the WebSocket that probes; `out` is its output.
+    /// A text message from the WebSocket that probes; `out` is its output. [`Event::Closed`]: the session's last words are in
+    /// it, and the WebSocket is to be closed behind them.
     ///
     /// # Errors
     ///
@@ -235,8 +236,12 @@ impl Session {
             (Packet::Upgrade, Some(probe)) if probe.answered => {
                 debug_assert!(!polling.waits, "a poll that waits is answered while a WebSocket probes");
                 let queue = std::mem::take(&mut polling.queue);
-                self.state = State::WebSocket;
+                let is_ending = polling.ending.is_some();
+                self.state = if is_ending { State::Over } else { State::WebSocket };
                 reframe(&queue, out);
+                if is_ending {
+                    return Ok(Some(Event::Closed));
+                }
                 self.check_alive(now)?;
                 Ok(Some(Event::Upgraded))
             }
@@ -316,7 +321,8 @@ impl Session {
     pub fn close_without_a_word(&mut self, now: Instant) {
         match &mut self.state {
             State::Polling(polling) if polling.ending.is_none() => {
-                polling.probe = None;
+                // A client that has heard the answer polls no more: it will fetch the last words over the WebSocket.
+                polling.probe = polling.probe.filter(|probe| probe.answered);
                 polling.ending = Some(now + self.limits.close_timeout);
             }
             State::Polling(_) => {}

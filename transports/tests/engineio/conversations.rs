@@ -111,6 +111,33 @@ fn a_probe_ends_the_poll_and_what_waited_goes_over_the_websocket() {
 }
 
 #[test]
+fn last_words_in_the_middle_of_an_upgrade_go_the_way_the_client_listens() {
+    let now = Instant::now();
+    let upgrading = || {
+        let (mut session, mut out) = (polling(now), Vec::new());
+        assert!(session.begin_probe(now));
+        assert_eq!(session.hear_probe(b"2probe", &mut out, now), Ok(None));
+        say(&mut session, &mut Vec::new(), "refused");
+        session.close_without_a_word(now);
+        session
+    };
+    let (mut session, mut out) = (upgrading(), Vec::new());
+    assert_eq!(session.hear_probe(b"5", &mut out, now), Ok(Some(Event::Closed)));
+    assert_eq!(texts(&out), ["4refused"]);
+    assert!(session.is_over());
+    let mut session = upgrading();
+    session.poll(now).unwrap();
+    assert_eq!(session.take_answer().unwrap(), b"4refused", "it still polls");
+    assert!(session.is_over());
+    let (mut session, mut out) = (polling(now), Vec::new());
+    assert!(session.begin_probe(now));
+    say(&mut session, &mut Vec::new(), "refused");
+    session.close_without_a_word(now);
+    assert!(!session.is_probing(), "a client that has heard no answer polls on");
+    assert!(session.hear_probe(b"2probe", &mut out, now).is_err() && out.is_empty());
+}
+
+#[test]
 fn a_probe_that_never_ends_is_given_up_and_polling_goes_on() {
     let now = Instant::now();
     let (mut session, mut none) = (polling(now), Vec::new());
