@@ -361,16 +361,16 @@ impl Translator {
         }
     }
 
-    /// A trigger over the limit is told twice: the Node client looks at `trigger_error`.
+    /// A trigger that was refused is told twice: the Node client looks at `trigger_error`. To try again helps against the limit
+    /// only.
     fn tell_trigger_error(&mut self, payload: &[u8], out: &mut Vec<u8>) {
         let Ok([Some(error)]) = members(payload, ["error"]) else { return };
-        let parts: [&[u8]; 5] = [
-            b"{\"code\":",
-            error.as_bytes(),
-            b",\"message\":",
-            br#""the trigger was not taken; try again later""#,
-            b",\"retryAfterMs\":1000}",
-        ];
+        let rest: &[u8] = if error.is_text("RATE_LIMITED") {
+            br#","message":"the trigger was not taken; try again later","retryAfterMs":1000}"#
+        } else {
+            br#","message":"the trigger was not taken"}"#
+        };
+        let parts: [&[u8]; 3] = [b"{\"code\":", error.as_bytes(), rest];
         self.emit("trigger_error", &parts, out);
     }
 
