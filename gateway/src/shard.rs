@@ -146,18 +146,21 @@ impl Shard {
             facts.limits.command_records_per_core as usize,
             facts.limits.command_records_bytes_per_core,
         );
-        Self {
-            records,
-            unidentified: Unidentified::new(
+        let strangers = || {
+            Unidentified::new(
                 facts.limits.unidentified_per_core as usize,
                 facts.limits.unidentified_per_address as usize,
-            ),
+            )
+        };
+        Self {
+            records,
+            unidentified: strangers(),
+            lines: Lines::new(strangers()),
             facts,
             keys,
             peers: Peers::default(),
             unheard: Vec::new(),
             antechamber: Antechamber::default(),
-            lines: Lines::default(),
             sids: HashMap::default(),
             devices: Registry::default(),
             conflicts: Conflicts::default(),

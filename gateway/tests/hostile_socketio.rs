@@ -161,6 +161,40 @@ fn g10_sids_cannot_be_guessed() {
     scene.must_serve("after G10");
 }
 
+/// A session that polls needs no connection, so the ceiling of strangers must hold for it, too.
+#[test]
+fn sessions_of_nobody_give_way_to_newer_ones() {
+    let scene = Scene::start("unidentified_per_core = 8");
+    let sids: Vec<String> = (0..40)
+        .map(|_| {
+            let (mut raw, head) =
+                ask(scene.gateway.http, &get("EIO=4&transport=polling", "Connection: close\r\n"));
+            assert!(
+                head.starts_with("HTTP/1.1 200 "),
+                "an honest one is let in however many there are: {head}"
+            );
+            let body = raw.closed_within(SOON).expect("it was asked to close");
+            let open = String::from_utf8_lossy(&body).into_owned();
+            let (_, sid) = open.split_once("\"sid\":\"").expect("an open packet");
+            sid.split('"').next().expect("a sid").to_owned()
+        })
+        .collect();
+    let connect = |sid: &str| {
+        let body = format!(
+            "40/devices,{}",
+            json!({"apiKey": scene.key, "agentId": "alpha", "deviceName": "poller", "commands": []})
+        );
+        let request = format!(
+            "POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: gateway\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        status(scene.gateway.http, &request)
+    };
+    assert_eq!(connect(&sids[0]), "400", "the oldest is gone");
+    assert_eq!(connect(sids.last().expect("forty")), "200", "the newest lives");
+    scene.must_serve("after a flood of sessions");
+}
+
 #[test]
 fn g12_a_flood_of_namespaces() {
     let scene = Scene::start("");

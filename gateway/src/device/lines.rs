@@ -11,6 +11,7 @@
 //!                    \-> no: nowhere, and the session is touched: it is settled at the end of the callback
 //! ```
 
+use super::unidentified::Unidentified;
 use crate::shard::{Alarmed, Cx};
 use engine::{Alarm, Key, Opened, Slots};
 use std::time::Instant;
@@ -31,8 +32,6 @@ pub struct Line {
     pub poll: Option<(usize, Key)>,
     /// The POST that waits until all that it said is heard: the core and the connection there.
     pub post: Option<(usize, Key)>,
-    /// It is a device's.
-    pub known: bool,
     /// The WebSocket that wants to carry it.
     pub probe: Option<Key>,
     /// The WebSocket that carries it.
@@ -47,11 +46,10 @@ pub struct Line {
 }
 
 /// The sessions of one core.
-#[derive(Default)]
 pub struct Lines {
     rows: Slots<Line>,
-    /// How many of them are nobody's yet.
-    strangers: usize,
+    /// Those that are nobody's yet.
+    strangers: Unidentified,
     touched: Vec<Key>,
     nowhere: Vec<u8>,
 }
@@ -64,6 +62,11 @@ impl Line {
 }
 
 impl Lines {
+    /// No session yet. `strangers` has the ceilings of those that are nobody's.
+    pub fn new(strangers: Unidentified) -> Self {
+        Self { rows: Slots::new(), strangers, touched: Vec::new(), nowhere: Vec::new() }
+    }
+
     /// Whether a key is that of a session.
     pub fn is_virtual(key: Key) -> bool {
         key.index & VIRTUAL != 0
@@ -83,12 +86,13 @@ impl Lines {
         Key { index: key.index & !VIRTUAL, ..key }
     }
 
-    /// Makes room for a session.
-    pub fn insert(&mut self, line: Line) -> Key {
-        self.strangers += 1;
+    /// Makes room for a session. With it the one that must go for it, if there are too many that are nobody's.
+    pub fn insert(&mut self, line: Line) -> (Key, Option<Key>) {
+        let source = line.opened.map(|opened| opened.peer.ip());
         let key = self.rows.insert(line);
         debug_assert!(key.index & VIRTUAL == 0, "there are fewer sessions than that");
-        Key { index: key.index | VIRTUAL, ..key }
+        let key = Key { index: key.index | VIRTUAL, ..key };
+        (key, source.and_then(|source| self.strangers.arrive(key, source)))
     }
 
     /// What is known of a session.
@@ -105,22 +109,13 @@ impl Lines {
         if let Some((alarm, _)) = line.alarm.take() {
             cx.disarm(alarm);
         }
-        self.strangers -= usize::from(!line.known);
+        self.strangers.leave(key);
         Some(line)
-    }
-
-    /// How many sessions are nobody's yet.
-    pub fn strangers(&self) -> usize {
-        self.strangers
     }
 
     /// A session is a device's.
     pub fn identify(&mut self, key: Key) {
-        if let Some(line) = self.get_mut(key)
-            && !std::mem::replace(&mut line.known, true)
-        {
-            self.strangers -= 1;
-        }
+        self.strangers.leave(key);
     }
 
     /// Something happened to a session: it is settled at the end of the callback.

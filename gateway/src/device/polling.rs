@@ -107,9 +107,6 @@ impl Shard {
     /// A GET without a sid: a new session, whose open packet is the answer.
     pub(crate) fn open_polling(&mut self, cx: &mut Cx<'_>, conn: Key) {
         let now = cx.now();
-        if self.lines.strangers() >= self.facts.limits.unidentified_per_core as usize {
-            return self.refuse_socketio(cx, conn, Refusal::BadRequest);
-        }
         let id = u128::from(cx.random_u64()) << 64 | u128::from(cx.random_u64());
         let sid = write_sid(cx.core(), id);
         let mut below = engineio::Session::polling(self.facts.engineio.clone(), &sid, now);
@@ -117,13 +114,22 @@ impl Shard {
         let above = socketio::Session::new(self.facts.socketio.clone(), now);
         let mut peer = MqttPeer::new(&self.facts, now);
         peer.wire = Wire::SocketIo(Box::new(Translator::new(below, above, None, sid, now)));
-        let key = self.lines.insert(Line::new(id, cx.core(), cx.opened(conn)));
+        let (key, crowded) = self.lines.insert(Line::new(id, cx.core(), cx.opened(conn)));
         self.peers.insert(key, Peer::Mqtt(Box::new(peer)));
         self.sids.insert(id, Whereabouts::Here(key));
         self.set_deadline(cx, key);
+        self.make_room(cx, crowded);
         self.respond(cx, conn, 200, "text/plain; charset=UTF-8", &NO_STORE, &|body| {
             body.extend_from_slice(&open);
         });
+    }
+
+    /// The oldest session that is nobody's goes when there are too many: an honest stranger is brief.
+    fn make_room(&mut self, cx: &mut Cx<'_>, oldest: Option<Key>) {
+        if let Some(oldest) = oldest {
+            self.counters.stranger_evicted();
+            self.end_line(cx, oldest);
+        }
     }
 
     /// A request with a sid goes to the core that the sid names.
@@ -274,7 +280,8 @@ impl Shard {
         let Homeward { id, birth, opened, poll, post, peer } = homeward;
         let mut line = Line::new(id, birth, opened);
         (line.poll, line.post) = (poll, post);
-        let key = self.lines.insert(line);
+        let (key, crowded) = self.lines.insert(line);
+        self.make_room(cx, crowded);
         self.sids.insert(id, Whereabouts::Here(key));
         self.peers.insert(key, Peer::Mqtt(peer));
         self.admit(cx, key);

@@ -126,9 +126,14 @@ impl Shard {
         Ok((grant, device))
     }
 
-    fn bar(&mut self, cx: &Cx<'_>, conn: Key) {
+    /// Keeps a wrong key of a locked-out source waiting. Meanwhile it counts among the strangers again: it would be a way
+    /// around their ceilings.
+    fn bar(&mut self, cx: &mut Cx<'_>, conn: Key) {
         if let Some(peer) = self.peers.mqtt_mut(conn) {
             peer.standing = Standing::Barred(cx.now() + BARRED_FOR);
+            if let Some(opened) = cx.opened(conn) {
+                self.greet_stranger(cx, conn, opened.peer.ip());
+            }
         }
     }
 
