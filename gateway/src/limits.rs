@@ -98,9 +98,10 @@ limits! {
         sse_comment_ms: u64 = 15_000, 100..=600_000, "ms";
     }
     "Strangers: connections that have not said who they are" {
-        /// Unidentified connections from one source address; the oldest of them gives way. 0 switches it off.
+        /// Unidentified connections from one source address, and as many sessions that poll; the oldest of them gives way. 0
+        /// switches it off.
         unidentified_per_address: u32 = 64, 0..=1_000_000, "connections";
-        /// Unidentified connections on one core; the oldest of them gives way.
+        /// Unidentified connections on one core, and as many sessions that poll; the oldest of them gives way.
         unidentified_per_core: u32 = 2048, 1..=1_000_000, "connections";
         /// Time for a TLS handshake; then the connection is closed.
         tls_handshake_ms: u64 = 10_000, 100..=600_000, "ms";
