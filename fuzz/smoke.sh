@@ -24,7 +24,9 @@ fuzz_one() {
         -dict="dictionaries/${target%%_*}.dict" -max_len=4096 -timeout=10 -max_total_time="$FUZZ_SECONDS" \
         >"$log" 2>&1; then
         printf -- '--- %s\n' "$target"
-        tail -n 60 "$log"
+        # First the assertion that did not hold, then the input that broke it.
+        grep -m 1 -A 4 'panicked at' "$log" || true
+        grep -A 60 'Output of `std::fmt::Debug`' "$log" || tail -n 60 "$log"
         return 1
     fi
     printf -- '--- %s, %s s: %s\n' "$target" "$FUZZ_SECONDS" "$(tail -n 1 "$log")"

@@ -1,4 +1,5 @@
-//! Where fuzzing begins: the vectors of the codec, read from its tests, so that a new vector is a new seed.
+//! Where fuzzing begins: the vectors of the codec, read from its tests, so that a new vector is a new seed; and what
+//! fuzzing itself once found, in `found/`.
 //!
 //! Owns the reading of the three notations as far as their bytes go; what must come of the bytes is the codec's own tests'
 //! affair. Their README files explain them.
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 /// One target's way in: the name of the target, and bytes that are worth beginning with.
 pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let mqtt = read("mqtt", mqtt_notation);
+    let found = mqtt_notation(&text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("found/mqtt_session.txt")));
     let http = read("http", http);
     let json = read("json", json);
     let ws = read("ws", mqtt_notation);
@@ -16,7 +18,7 @@ pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     vec![
         ("mqtt_decode", mqtt.clone()),
         // Bytes mean steps there, and any bytes do; those of packets at least are no noise.
-        ("mqtt_session", mqtt),
+        ("mqtt_session", [mqtt, found].concat()),
         ("http_head", http.clone()),
         ("http_session", http),
         ("json_members", json),

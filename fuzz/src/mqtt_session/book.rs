@@ -81,7 +81,8 @@ impl Book {
 
     /// The tenant has spoken about the arrival `at`: its turn comes when all before it have been spoken about.
     pub(super) fn speak(&mut self, at: usize) {
-        if !self.is_live {
+        // Spoken about twice is spoken about once: the first word may have completed the handshake meanwhile.
+        if !self.is_live || self.arrivals[at].spoken {
             return;
         }
         self.arrivals[at].spoken = true;
