@@ -235,6 +235,8 @@ impl Side {
 
     fn note(&mut self, event: Event<'_>) {
         assert!(!self.book.is_over, "nothing is told after the end");
+        // What was said before the event was told may have freed the identifier that it comes with.
+        self.check_written();
         self.told.push(format!("{event:?}"));
         match event {
             Event::Connect(connect) => self.book.connect(connect.clean_session),
