@@ -61,7 +61,7 @@ impl Shard {
                 // It goes with its session.
                 Peer::Carrier(_) => true,
                 Peer::Http(peer) => match peer.waits {
-                    Waits::Verdict(_) | Waits::Ticket(_) | Waits::Session(..) => true,
+                    Waits::Verdict(_) | Waits::Ticket(_) | Waits::Session(..) | Waits::Opening(_) => true,
                     Waits::Request => !peer.session.is_idle(),
                     Waits::Stream(_) | Waits::Tap(_) | Waits::End => false,
                 },

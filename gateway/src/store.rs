@@ -21,6 +21,6 @@ pub mod writer;
 
 pub use counters::Counters;
 pub use journal::JournalLimits;
-pub use mail::{After, FromStore, ToStore};
+pub use mail::{FromStore, ToStore};
 pub use record::{Event, EventKind, Gap};
 pub use writer::{Writer, WriterLimits};

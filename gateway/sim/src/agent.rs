@@ -49,6 +49,8 @@ pub struct Asking {
     pub request: Request,
     /// When it was said, in steps.
     pub since: u64,
+    /// The same in milliseconds.
+    pub said_ms: u64,
 }
 
 /// A script.
@@ -90,6 +92,14 @@ impl Agent {
         }
     }
 
+    /// What it still waits for, for a report.
+    pub fn wants(&self, ledger: &Ledger) -> String {
+        let waiting: usize = self.lines.iter().map(|line| line.waiting.len()).sum();
+        let behind: Vec<&Reading> = self.readers().filter(|reading| !ledger.has_read_all(reading)).collect();
+        let newest = ledger.journals[self.tenant].last();
+        format!("{}: {waiting} unanswered, behind {behind:?} of {newest}", self.peer())
+    }
+
     /// Whether every request that can be answered was.
     pub fn is_content(&self) -> bool {
         self.lines.iter().all(|line| line.waiting.is_empty() && line.line.is_silent())
@@ -103,13 +113,6 @@ impl Agent {
     /// The places of its live readers.
     pub fn readers(&self) -> impl Iterator<Item = &Reading> {
         self.lines.iter().filter_map(|line| line.stream.as_ref()).map(|stream| &stream.reading)
-    }
-
-    /// Nothing is under way: a reader who began with *now* has begun, and misses nothing from here on.
-    pub fn read_from_here(&mut self, ledger: &Ledger) {
-        for stream in self.lines.iter_mut().filter_map(|line| line.stream.as_mut()) {
-            stream.reading.begun_by = ledger.journals[self.tenant].last();
-        }
     }
 
     fn breathe(&self, scene: &mut Scene<'_>, line: &mut AgentLine) {
@@ -240,7 +243,7 @@ impl Agent {
             scene.ledger.saw(Seen::Pipelined);
         }
         self.write(scene, at, &request);
-        self.lines[at].waiting.push_back(Asking { request, since: scene.ledger.step });
+        self.lines[at].waiting.push_back(Asking::now(request, scene.ledger));
     }
 
     fn open(&mut self, scene: &mut Scene<'_>) -> usize {
@@ -323,7 +326,7 @@ impl Agent {
         let line = &mut self.lines[at];
         line.line.say(|out| out.extend_from_slice(junk));
         line.excuse = Some(Excuse::Misspoke);
-        line.waiting.push_back(Asking { request: Request::Junk, since: scene.ledger.step });
+        line.waiting.push_back(Asking::now(Request::Junk, scene.ledger));
     }
 
     /// A reader's place outlives its connection.
@@ -363,6 +366,12 @@ impl Agent {
         for line in self.lines.drain(..) {
             line.line.client().close();
         }
+    }
+}
+
+impl Asking {
+    fn now(request: Request, ledger: &Ledger) -> Self {
+        Self { request, since: ledger.step, said_ms: ledger.now_ms }
     }
 }
 

@@ -4,7 +4,11 @@
 //! that, and only then asks again; while the agent does not read, nothing is asked, and nothing piles up anywhere. What the
 //! journal has let go meanwhile is reported as one `gap` event.
 //!
+//! A stream that begins *now* is answered only when the writer has said where that is: whoever has read the 200 misses
+//! nothing that happens afterwards.
+//!
 //! ```text
+//!   Newest       ---> writer (answers now) ---> 200
 //!   Fetch(after) ---> writer (answers now, or when there is something)
 //!   Fetched      ---> written; room left? -> Fetch(next)   choked? -> wait for drained -> Fetch(next)
 //! ```
@@ -16,7 +20,7 @@ use crate::auth::{Agent, OpenStream};
 use crate::command::id::read_hex;
 use crate::mail::Mail;
 use crate::shard::{Cx, Shard};
-use crate::store::mail::{After, ToStore};
+use crate::store::mail::ToStore;
 use crate::store::record::{Event, Gap};
 use engine::Key;
 use std::fmt::Write;
@@ -35,8 +39,8 @@ const FETCH_BYTES_MAX: u32 = 256 * 1024;
 pub struct Stream {
     /// Whose events: the agent's place for this stream.
     pub place: OpenStream,
-    /// What comes next.
-    pub next: After,
+    /// The cursor of the last event that was written, or passed over.
+    pub after: u64,
     /// A fetch is under way.
     pub fetching: bool,
     /// When to write the next comment line, so that both ends know that the other lives.
@@ -44,8 +48,12 @@ pub struct Stream {
 }
 
 /// Where a request wants to begin.
+#[derive(Clone, Copy)]
 enum Begin {
-    After(After),
+    /// Behind the newest event there is.
+    Now,
+    /// Behind the event with this cursor; 0 is the beginning.
+    After(u64),
     /// A cursor of another run of the process: everything kept, behind a gap of unknown size.
     Lost,
 }
@@ -79,6 +87,36 @@ impl Shard {
         let Some(place) = agent.try_open_stream(self.facts.limits.event_streams_per_agent) else {
             return self.problem(cx, conn, ApiError::TooManyStreams, &Problem::default());
         };
+        match begin {
+            Begin::Now => self.ask_for_place(cx, conn, place),
+            Begin::After(cursor) => self.begin_stream(cx, conn, place, cursor, false),
+            Begin::Lost => self.begin_stream(cx, conn, place, 0, true),
+        }
+    }
+
+    fn ask_for_place(&mut self, cx: &mut Cx<'_>, conn: Key, place: OpenStream) {
+        let agent = place.agent().name_shared().clone();
+        if let Some(peer) = self.peers.http_mut(conn) {
+            peer.waits = Waits::Opening(place);
+        }
+        cx.post(self.facts.store, Mail::Store(ToStore::Newest { core: cx.core(), reader: conn, agent }));
+    }
+
+    /// The writer has said where *now* is.
+    pub(crate) fn stream_placed(&mut self, cx: &mut Cx<'_>, conn: Key, cursor: u64) {
+        let Some(peer) = self.peers.http_mut(conn) else { return };
+        match std::mem::replace(&mut peer.waits, Waits::Request) {
+            Waits::Opening(place) => {
+                self.begin_stream(cx, conn, place, cursor, false);
+                self.lines.resume(cx, conn);
+                self.set_deadline(cx, conn);
+            }
+            // Its key was taken back meanwhile, and it was told so.
+            other => peer.waits = other,
+        }
+    }
+
+    fn begin_stream(&mut self, cx: &mut Cx<'_>, conn: Key, place: OpenStream, after: u64, is_lost: bool) {
         let comment_at = cx.now() + self.comment_every();
         let (Some(peer), Some(out)) = (self.peers.http_mut(conn), cx.out_urgent(conn)) else { return };
         let headers = [("X-Accel-Buffering", "no")];
@@ -86,14 +124,10 @@ impl Shard {
             peer.waits = Waits::End;
             return cx.hang_up(conn);
         }
-        let next = match begin {
-            Begin::After(after) => after,
-            Begin::Lost => {
-                sse::event(out, &write_cursor(self.facts.epoch, 0), "gap", &[b"{\"reason\":\"restarted\"}"]);
-                After::Cursor(0)
-            }
-        };
-        let stream = Stream { place, next, fetching: false, comment_at };
+        if is_lost {
+            sse::event(out, &write_cursor(self.facts.epoch, 0), "gap", &[b"{\"reason\":\"restarted\"}"]);
+        }
+        let stream = Stream { place, after, fetching: false, comment_at };
         peer.waits = Waits::Stream(Box::new(stream));
         self.fetch(cx, conn);
     }
@@ -104,15 +138,15 @@ impl Shard {
 
     /// A cursor is opaque to agents: the run of the process, and the number of the event.
     fn read_cursor(&self, text: Option<&str>) -> Option<Begin> {
-        let Some(text) = text else { return Some(Begin::After(After::Now)) };
+        let Some(text) = text else { return Some(Begin::Now) };
         if text == "0" {
-            return Some(Begin::After(After::Cursor(0)));
+            return Some(Begin::After(0));
         }
         let (epoch, number) =
             text.split_once('-').filter(|(e, n)| e.len() == 8 && (1..=16).contains(&n.len()))?;
         let (epoch, number) = (read_hex(epoch.as_bytes())?, read_hex(number.as_bytes())?);
         let known = epoch == u64::from(self.facts.epoch);
-        Some(if known { Begin::After(After::Cursor(number)) } else { Begin::Lost })
+        Some(if known { Begin::After(number) } else { Begin::Lost })
     }
 
     /// Asks for what comes next, unless the agent does not read, or has been asked for already.
@@ -129,7 +163,7 @@ impl Shard {
             core: cx.core(),
             reader: conn,
             agent: stream.place.agent().name_shared().clone(),
-            after: stream.next,
+            after: stream.after,
             events_max: FETCH_EVENTS_MAX,
             bytes_max: FETCH_BYTES_MAX,
         };
@@ -152,7 +186,7 @@ impl Shard {
         stream.fetching = false;
         #[cfg(planted)]
         let next = next + u64::from(engine::planted::is("reader-skips-event"));
-        stream.next = After::Cursor(next);
+        stream.after = next;
         if events.is_empty() && gap.is_none() {
             // The store has no room for one more waiting reader: ask again with the next comment.
             return;

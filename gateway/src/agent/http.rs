@@ -10,7 +10,7 @@ use super::routes::{Endpoint, Found, Route, Tongue, find};
 use super::tap::TapStream;
 use super::vetting::{Asked, Denied, Whole};
 use crate::auth::mail::Judged;
-use crate::auth::{Agent, Grant};
+use crate::auth::{Agent, Grant, OpenStream};
 use crate::config::Serves;
 use crate::device::control::Wish;
 use crate::metrics::{Closed, ConnectionOutcome, Direction, Transport};
@@ -58,6 +58,8 @@ pub enum Waits {
     Ticket(Key),
     /// Mail: for the answer of this session, which was born on this core.
     Session(usize, u128),
+    /// Mail: for the place among its agent's events at which its stream begins.
+    Opening(OpenStream),
     /// Events.
     Stream(Box<Stream>),
     /// What devices say.
@@ -104,7 +106,7 @@ impl HttpPeer {
         let own = match &self.waits {
             Waits::Request => return self.session.next_timeout(),
             Waits::Verdict(asked) => return Some(asked.until),
-            Waits::Ticket(_) | Waits::Session(..) => self.session.next_timeout(),
+            Waits::Ticket(_) | Waits::Session(..) | Waits::Opening(_) => self.session.next_timeout(),
             Waits::Stream(stream) => Some(stream.comment_at),
             Waits::Tap(tap) => Some(tap.comment_at),
             Waits::End => return None,
@@ -128,7 +130,11 @@ impl Shard {
                 Waits::Session(..) if input.is_empty() => {
                     return Verdict::Continue { consumed: input.taken() };
                 }
-                Waits::Verdict(_) | Waits::Ticket(_) | Waits::Session(..) | Waits::End => {
+                Waits::Verdict(_)
+                | Waits::Ticket(_)
+                | Waits::Session(..)
+                | Waits::Opening(_)
+                | Waits::End => {
                     return Verdict::Pause { consumed: input.taken() };
                 }
             }
@@ -398,7 +404,12 @@ impl Shard {
         match peer.waits {
             Waits::Stream(_) => return self.comment(cx, conn),
             Waits::Tap(_) => return self.comment_tap(cx, conn),
-            Waits::Request | Waits::Verdict(_) | Waits::Ticket(_) | Waits::Session(..) | Waits::End => {}
+            Waits::Request
+            | Waits::Verdict(_)
+            | Waits::Ticket(_)
+            | Waits::Session(..)
+            | Waits::Opening(_)
+            | Waits::End => {}
         }
         if cx.has_unread(conn) {
             // What it is waited for may have come already, and was not looked at yet.
@@ -417,7 +428,7 @@ impl Shard {
     /// An HTTP connection ended.
     pub(crate) fn agent_left(&mut self, cx: &mut Cx<'_>, conn: Key, peer: HttpPeer, _close: Close) {
         match peer.waits {
-            Waits::Request | Waits::Verdict(_) | Waits::End => {}
+            Waits::Request | Waits::Verdict(_) | Waits::Opening(_) | Waits::End => {}
             Waits::Ticket(ticket) => {
                 self.tickets.remove(ticket);
             }

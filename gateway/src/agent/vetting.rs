@@ -62,7 +62,8 @@ pub struct Asked {
 impl HttpPeer {
     /// When the auth service must be asked again about what this connection is being served.
     pub(super) fn next_recheck(&self) -> Option<Instant> {
-        let under_way = matches!(self.waits, Waits::Ticket(_) | Waits::Stream(_) | Waits::Tap(_));
+        let under_way =
+            matches!(self.waits, Waits::Ticket(_) | Waits::Opening(_) | Waits::Stream(_) | Waits::Tap(_));
         self.grant.as_ref().filter(|_| under_way && !self.rechecking)?.ask_again_at()
     }
 }
@@ -267,6 +268,10 @@ impl Shard {
             Waits::Stream(_) | Waits::Tap(_) => {
                 tracing::info!("ended an event stream whose key counts no more");
                 cx.hang_up(conn);
+            }
+            Waits::Opening(_) => {
+                peer.session.close_after();
+                self.unauthorized(cx, conn);
             }
             Waits::Ticket(ticket) => {
                 let ticket = *ticket;

@@ -7,15 +7,6 @@ use super::record::{Event, EventKind, Gap};
 use engine::slots::Key;
 use std::sync::Arc;
 
-/// Where a reader wants to go on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum After {
-    /// Behind the newest event there is when the writer reads the mail.
-    Now,
-    /// Behind the event with this cursor; 0 is the beginning.
-    Cursor(u64),
-}
-
 /// What a core says to the writer.
 #[derive(Debug)]
 pub enum ToStore {
@@ -41,12 +32,22 @@ pub enum ToStore {
         reader: Key,
         /// Whose events.
         agent: Arc<str>,
-        /// Where to go on.
-        after: After,
+        /// Behind the event with this cursor; 0 is the beginning.
+        after: u64,
         /// At most so many events in the answer; 0 counts as 1.
         events_max: u32,
         /// At most so many bytes of JSON in the answer; the first event is given however large it is.
         bytes_max: u32,
+    },
+    /// Ask for the agent's newest event. Answered by one [`FromStore::Newest`], at once: every event that follows the
+    /// question in the writer's mail is newer.
+    Newest {
+        /// The core that asks.
+        core: usize,
+        /// The reader there.
+        reader: Key,
+        /// Whose events.
+        agent: Arc<str>,
     },
     /// The reader is gone: forget its open question. Not answered.
     Unfetch {
@@ -87,8 +88,15 @@ pub enum FromStore {
         events: Vec<Arc<Event>>,
         /// Events before these which were asked for and are no longer kept.
         gap: Option<Gap>,
-        /// What to say as [`After::Cursor`] in the next `Fetch`.
+        /// What to say as `after` in the next `Fetch`.
         next: u64,
+    },
+    /// The newest event.
+    Newest {
+        /// The reader of the question.
+        reader: Key,
+        /// Its cursor; 0: there never was one.
+        cursor: u64,
     },
     /// The counters.
     Counted {

@@ -12,7 +12,7 @@
 
 use super::counters::Counters;
 use super::journal::{Batch, Journal, JournalLimits};
-use super::mail::{After, FromStore, ToStore};
+use super::mail::{FromStore, ToStore};
 use super::parking::{Parking, Question, Reader};
 use super::record::EventKind;
 use engine::slots::Key;
@@ -49,6 +49,7 @@ impl Default for WriterLimits {
 enum Promise {
     Kept { core: usize, ticket: Key, buffer: Vec<u8>, cursor: u64 },
     Fetch { agent: Arc<str>, reader: Reader, question: Question },
+    Newest { reader: Reader, cursor: u64 },
     Unfetch { agent: Arc<str>, reader: Reader },
     Count { reader: Reader },
 }
@@ -123,19 +124,19 @@ impl Writer {
         }
     }
 
-    /// Appends, and notes what to answer. *Now* is decided here, in the order of the mail: an event that follows the
-    /// question in the same batch is news to the reader.
+    /// Appends, and notes what to answer. What is newest is decided here, in the order of the mail: an event that follows
+    /// the question in the same batch is news to the reader.
     fn receive(&mut self, mail: ToStore) {
         match mail {
             ToStore::Keep { agent, kind, json, answer } => self.keep(agent, kind, json, answer),
             ToStore::Fetch { core, reader, agent, after, events_max, bytes_max } => {
-                let after = match after {
-                    After::Now => self.journal.last(&agent),
-                    After::Cursor(cursor) => cursor,
-                };
                 let (events_max, bytes_max) = (events_max as usize, bytes_max as usize);
                 let question = Question { after, events_max, bytes_max };
                 self.promises.push(Promise::Fetch { agent, reader: (core, reader), question });
+            }
+            ToStore::Newest { core, reader, agent } => {
+                let cursor = self.journal.last(&agent);
+                self.promises.push(Promise::Newest { reader: (core, reader), cursor });
             }
             ToStore::Unfetch { core, reader, agent } => {
                 self.promises.push(Promise::Unfetch { agent, reader: (core, reader) });
@@ -170,6 +171,9 @@ impl Writer {
                     post(core, FromStore::Kept { ticket, buffer, cursor });
                 }
                 Promise::Fetch { agent, reader, question } => self.fetch(&agent, reader, question, post),
+                Promise::Newest { reader: (core, reader), cursor } => {
+                    post(core, FromStore::Newest { reader, cursor });
+                }
                 Promise::Unfetch { agent, reader } => self.parking.unpark(&agent, reader),
                 Promise::Count { reader: (core, reader) } => {
                     let counters = Box::new(self.counters());

@@ -47,6 +47,7 @@ impl Shard {
                 self.kept(cx, ticket);
             }
             FromStore::Fetched { reader, events, gap, next } => self.fetched(cx, reader, &events, gap, next),
+            FromStore::Newest { reader, cursor } => self.stream_placed(cx, reader, cursor),
             FromStore::Counted { reader, counters } => self.store_counted(cx, reader, &counters),
         }
     }

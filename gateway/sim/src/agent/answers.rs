@@ -3,7 +3,7 @@
 //! Owns the client's side of HTTP/1.1: cutting answers out of the bytes and matching each with the oldest request. What
 //! they say is handed to the oracles.
 
-use super::{Agent, AgentLine, Request, Stream};
+use super::{Agent, AgentLine, Asking, Request, Stream};
 use crate::coverage::Seen;
 use crate::device::Scene;
 use crate::failure::Oracle;
@@ -57,7 +57,7 @@ impl Agent {
         if let Request::Events(reading) = asking.request {
             return self.stream_began(scene, line, head.status, reading);
         }
-        self.judge(scene, &asking.request, asking.since, head, body);
+        self.judge(scene, &asking, head, body);
     }
 
     fn stream_began(
@@ -65,11 +65,15 @@ impl Agent {
         scene: &mut Scene<'_>,
         line: &mut AgentLine,
         status: u16,
-        reading: super::Reading,
+        mut reading: super::Reading,
     ) {
         let most = scene.ledger.limits.event_streams_per_agent as usize;
         match status {
-            200 => line.stream = Some(Stream::new(reading)),
+            200 => {
+                // From here on nothing is missed.
+                reading.begun_by = scene.ledger.journals[self.tenant].last();
+                line.stream = Some(Stream::new(reading));
+            }
             429 if most < 64 => {
                 scene.ledger.saw(Seen::StreamRefused);
                 self.cursor = reading.next.filter(|_| reading.cursor.is_some()).map(|_| reading.clone());
@@ -83,7 +87,9 @@ impl Agent {
         }
     }
 
-    fn judge(&mut self, scene: &mut Scene<'_>, request: &Request, since: u64, head: &Head, body: &[u8]) {
+    fn judge(&mut self, scene: &mut Scene<'_>, asking: &Asking, head: &Head, body: &[u8]) {
+        let Asking { request, since, said_ms } = asking;
+        let (since, waited_ms) = (*since, scene.ledger.now_ms - said_ms);
         let (peer, status, ledger) = (self.peer(), head.status, &mut *scene.ledger);
         let expected: &[u16] = match request {
             Request::Command { question, .. } => {
@@ -97,6 +103,11 @@ impl Agent {
             Request::Readyz if ledger.stopping => &[200, 503],
             Request::Readyz => &[200],
             Request::Foreign(_) | Request::NoPath => &[404],
+            // Whoever shows wrong keys too often is told to wait, and who cannot be judged in time is told so.
+            Request::WrongKey if status == 429 && ledger.wrong_keys > ledger.limits.auth_failures_max => {
+                &[429]
+            }
+            Request::WrongKey if status == 503 && waited_ms >= ledger.limits.auth_wait_ms => &[503],
             Request::WrongKey => &[401],
             Request::OtherMethod => &[405],
             Request::Junk => &[400, 408, 501, 505],

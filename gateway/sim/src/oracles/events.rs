@@ -18,7 +18,7 @@ pub struct Reading {
     pub next: Option<u64>,
     /// One who began with *now* sees nothing up to here.
     pub not_before: u64,
-    /// One who began with *now* had begun when the journal had come so far.
+    /// One who began with *now* had read that it has begun when the journal had come so far.
     pub begun_by: u64,
     /// The text of the last cursor, to come back with.
     pub cursor: Option<String>,
@@ -42,7 +42,8 @@ impl Ledger {
             return self.judge_gap(reading, data, peer);
         }
         let next = reading.next;
-        let follows = next.map_or(cursor > reading.not_before, |next| cursor == next);
+        let first = reading.not_before + 1..=reading.begun_by + 1;
+        let follows = next.map_or(first.contains(&cursor), |next| cursor == next);
         self.check(follows, Oracle::Delivered, peer, || format!("event {cursor} where {next:?} comes next"));
         reading.next = Some(cursor + 1);
         let kept = self.journals[reading.tenant].at(cursor);

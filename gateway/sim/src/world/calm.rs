@@ -57,7 +57,21 @@ impl World {
     }
 
     fn settle(&mut self) {
-        self.until("the storm's business ends", SETTLE_MS, true, |world| world.is_content());
+        let settled = |world: &Self| world.is_content() && world.is_rid_of_leavers();
+        self.until("the storm's business ends", SETTLE_MS, true, settled);
+        // A connection that was replaced may still read our last words to it, and does not know.
+        let known_ms = self.ledger.now_ms + self.swarm.engine.linger.as_millis() as u64 + PROMPT_MS;
+        self.until("replaced connections end", SETTLE_MS, true, |world| world.ledger.now_ms >= known_ms);
+        self.ledger.survivors_are_seated();
+        self.until("replaced devices come back", SETTLE_MS, true, settled);
+    }
+
+    /// Whoever left is gone at the gateway, too. A CONNECT that came before its FIN may still be waiting for the end of a
+    /// hold, and takes the device over when it ends: until then nobody can say who is here.
+    fn is_rid_of_leavers(&self) -> bool {
+        let stays =
+            |link| self.devices.iter().any(|device| device.link.as_ref().is_some_and(|own| own.id == link));
+        self.ledger.held_links().iter().all(|&link| stays(link))
     }
 
     /// Whoever came with a key that was taken back is gone.
@@ -89,9 +103,6 @@ impl World {
             }
         }
         self.until("lists are answered", PROMPT_MS, false, |world| world.is_content());
-        for agent in &mut self.agents {
-            agent.read_from_here(&self.ledger);
-        }
         for device in self.ready_devices() {
             let identity = self.devices[device].identity;
             let n = self.command(identity);
@@ -329,7 +340,8 @@ impl World {
     fn discontent(&self) -> String {
         let unsettled = self.devices.iter().filter(|device| !device.is_content(&self.ledger));
         let devices = unsettled.map(|device| device.wants(&self.ledger));
-        let agents = self.agents.iter().filter(|agent| !agent.is_content()).map(Agent::peer);
+        let behind = |agent: &&Agent| !agent.is_content() || !agent.has_read_all(&self.ledger);
+        let agents = self.agents.iter().filter(behind).map(|agent| agent.wants(&self.ledger));
         let all: Vec<String> = devices.chain(agents).collect();
         if all.is_empty() { "the house".into() } else { all.join("; ") }
     }

@@ -20,7 +20,7 @@ fn keep(agent: &str, json: &str, ticket: Option<u32>) -> ToStore {
     ToStore::Keep { agent: agent.into(), kind: EventKind::Trigger, json: json.into(), answer }
 }
 
-fn fetch(agent: &str, reader: u32, after: After) -> ToStore {
+fn fetch(agent: &str, reader: u32, after: u64) -> ToStore {
     ToStore::Fetch {
         core: 1,
         reader: key(reader),
@@ -51,6 +51,7 @@ fn sentence(core: usize, answer: FromStore) -> String {
             let gap = gap.map(|Gap { from, to }| format!(" without {from}-{to}")).unwrap_or_default();
             format!("{core} fetched {} {cursors:?}{gap} next {next}", reader.index)
         }
+        FromStore::Newest { reader, cursor } => format!("{core} newest of {} is {cursor}", reader.index),
         FromStore::Counted { reader, counters } => {
             format!("{core} counted {} kept {}", reader.index, counters.kept)
         }
@@ -91,7 +92,7 @@ fn a_barrier_is_answered_in_order_and_appends_nothing() {
 #[test]
 fn a_reader_with_nothing_to_read_waits_for_the_next_event() {
     let mut writer = Writer::new(WriterLimits::default());
-    assert!(turn(&mut writer, vec![fetch("a", 1, After::Cursor(0)), fetch("b", 2, After::Now)]).is_empty());
+    assert!(turn(&mut writer, vec![fetch("a", 1, 0), fetch("b", 2, 0)]).is_empty());
     assert_eq!(writer.counters().parked, 2);
     assert_eq!(
         turn(&mut writer, vec![keep("a", "1", Some(5)), keep("a", "2", None)]),
@@ -101,16 +102,18 @@ fn a_reader_with_nothing_to_read_waits_for_the_next_event() {
 }
 
 #[test]
-fn now_means_the_place_of_the_question_among_the_mail() {
+fn what_is_newest_is_decided_by_the_place_of_the_question_among_the_mail() {
     let mut writer = Writer::new(WriterLimits::default());
-    let mail = vec![keep("a", "1", None), fetch("a", 1, After::Now), keep("a", "2", None)];
-    assert_eq!(turn(&mut writer, mail), ["1 fetched 1 [2] next 2"]);
+    let newest = |agent: &str| ToStore::Newest { core: 1, reader: key(1), agent: agent.into() };
+    let mail = vec![newest("a"), keep("a", "1", None), newest("a"), keep("a", "2", None), newest("b")];
+    assert_eq!(turn(&mut writer, mail), ["1 newest of 1 is 0", "1 newest of 1 is 1", "1 newest of 1 is 0"]);
+    assert_eq!(turn(&mut writer, vec![fetch("a", 1, 1)]), ["1 fetched 1 [2] next 2"]);
 }
 
 #[test]
 fn a_reader_who_left_is_not_answered() {
     let mut writer = Writer::new(WriterLimits::default());
-    turn(&mut writer, vec![fetch("a", 1, After::Now)]);
+    turn(&mut writer, vec![fetch("a", 1, 0)]);
     let gone = ToStore::Unfetch { core: 1, reader: key(1), agent: "a".into() };
     assert!(turn(&mut writer, vec![gone, keep("a", "1", None)]).is_empty());
 }
@@ -119,7 +122,7 @@ fn a_reader_who_left_is_not_answered() {
 fn a_reader_without_room_to_wait_is_answered_empty() {
     let mut writer = Writer::new(WriterLimits { parked_max: 1, ..WriterLimits::default() });
     turn(&mut writer, vec![keep("a", "1", None)]);
-    let answers = turn(&mut writer, vec![fetch("a", 1, After::Now), fetch("a", 2, After::Now)]);
+    let answers = turn(&mut writer, vec![fetch("a", 1, 1), fetch("a", 2, 1)]);
     assert_eq!(answers, ["1 fetched 2 [] next 1"]);
     assert_eq!(writer.counters().parking_refused, 1);
 }
@@ -157,7 +160,7 @@ fn times_each_batch_that_kept_something() {
     };
     let mut mail = VecDeque::from([keep("a", "1", None), keep("a", "2", None)]);
     writer.turn(&mut clock, || mail.pop_front(), |_, _| {});
-    let mut mail = VecDeque::from([fetch("a", 1, After::Now)]);
+    let mut mail = VecDeque::from([fetch("a", 1, 0)]);
     writer.turn(&mut clock, || mail.pop_front(), |_, _| {});
     let histogram = writer.counters().commit_seconds;
     assert_eq!(histogram.count(), 1);
@@ -278,7 +281,7 @@ impl Model {
             core: 1,
             reader: key(index as u32),
             agent: AGENTS[reader.agent].into(),
-            after: After::Cursor(reader.after),
+            after: reader.after,
             events_max: events_max as u32,
             bytes_max: bytes_max as u32,
         }
@@ -294,7 +297,7 @@ impl Model {
                 assert_eq!(core, 1);
                 self.check_fetched(reader.index as usize, &events, gap, next);
             }
-            FromStore::Counted { .. } => panic!("nobody asked"),
+            FromStore::Newest { .. } | FromStore::Counted { .. } => panic!("nobody asked"),
         }
     }
 
