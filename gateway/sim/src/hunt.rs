@@ -23,9 +23,8 @@ pub(crate) fn hunt(name: &str, wanted: &Wanted) -> ExitCode {
         println!("this build has no bugs in it: gateway/sim/planted.sh makes one that has");
         return ExitCode::from(2);
     }
-    if let (Some(failure), _) =
-        run_all(&Wanted { seeds: wanted.seeds.min(CLEAN_SEEDS), ..wanted.clone() }, None)
-    {
+    let clean = Wanted { seeds: wanted.seeds.min(CLEAN_SEEDS), ..wanted.clone() };
+    if let Some(failure) = run_all(&clean, None).0.first() {
         println!("a seed fails with no bug planted: {failure}");
         return ExitCode::FAILURE;
     }
@@ -36,9 +35,9 @@ pub(crate) fn hunt(name: &str, wanted: &Wanted) -> ExitCode {
 
 fn is_caught(bug: &'static Bug, wanted: &Wanted) -> bool {
     let named = |failure: &sim::Failure| bug.oracles.contains(&failure.oracle);
-    match run_all(wanted, Some(bug)).0 {
+    match run_all(wanted, Some(bug)).0.first() {
         None => println!("SURVIVED {}: {} seeds saw nothing", bug.name, wanted.seeds),
-        Some(failure) if named(&failure) => {
+        Some(failure) if named(failure) => {
             println!("caught {} by {} in seed {}", bug.name, failure.oracle.name(), failure.seed);
             return true;
         }

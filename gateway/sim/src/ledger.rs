@@ -56,6 +56,8 @@ pub struct Ledger {
     pub journals: Vec<Journal>,
     /// Command ids that devices were given, for those who answer what they were not asked.
     pub overheard: Vec<(usize, String)>,
+    /// So often a key was shown that is good for nothing.
+    pub wrong_keys: u32,
     /// The gateway was asked to stop.
     pub stopping: bool,
 }
@@ -87,6 +89,7 @@ impl Ledger {
             triggers: Vec::new(),
             journals: (0..swarm.tenants).map(|_| Journal::default()).collect(),
             overheard: Vec::new(),
+            wrong_keys: 0,
             stopping: false,
         }
     }

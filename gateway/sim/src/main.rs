@@ -1,7 +1,7 @@
-//! `sim`: runs many seeds, on all processors, and says how to see the first failure again.
+//! `sim`: runs many seeds, on all processors, and says how to see each failure again.
 //!
 //! ```text
-//! cargo run -p sim --release -- --seeds 20000 [--from N] [--steps M] [--threads T]
+//! cargo run -p sim --release -- --seeds 20000 [--from N] [--steps M] [--threads T] [--failures F]
 //! cargo run -p sim --release -- --trace SEED
 //! gateway/sim/planted.sh [--planted NAME] [--seeds N]
 //! ```
@@ -26,6 +26,8 @@ struct Wanted {
     seeds: u64,
     steps: u64,
     threads: usize,
+    /// So many failures end the run.
+    failures: usize,
     trace: Option<u64>,
     planted: Option<String>,
 }
@@ -33,7 +35,8 @@ struct Wanted {
 fn main() -> ExitCode {
     let Some(wanted) = read_arguments() else {
         eprintln!(
-            "usage: sim [--seeds N] [--from N] [--steps N] [--threads N] [--trace SEED] [--planted NAME|all]"
+            "usage: sim [--seeds N] [--from N] [--steps N] [--threads N] [--failures N] [--trace SEED] \
+             [--planted NAME|all]"
         );
         return ExitCode::from(2);
     };
@@ -46,23 +49,24 @@ fn main() -> ExitCode {
         plant(wanted.planted.as_deref().and_then(sim::planted::find));
         let outcome = sim::run(seed, wanted.steps, true);
         println!("hash {:016x}", outcome.hash);
-        return report(outcome.failure, &wanted);
+        return report(outcome.failure.as_slice(), &wanted);
     }
-    let (failure, seen) = run_all(&wanted, None);
+    let (failures, seen) = run_all(&wanted, None);
     for &what in Seen::ALL {
         println!("{:>10}  {}", seen.count(what), what.sentence());
     }
     let missing = seen.missing();
-    if failure.is_none() && wanted.seeds >= ALL_SEEN_SEEDS && !missing.is_empty() {
+    if failures.is_empty() && wanted.seeds >= ALL_SEEN_SEEDS && !missing.is_empty() {
         println!("never happened: {missing:#?}");
         return ExitCode::FAILURE;
     }
-    report(failure, &wanted)
+    report(&failures, &wanted)
 }
 
 fn read_arguments() -> Option<Wanted> {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let mut wanted = Wanted { from: 1, seeds: 1000, steps: STEPS, threads, trace: None, planted: None };
+    let mut wanted =
+        Wanted { from: 1, seeds: 1000, steps: STEPS, threads, failures: 1, trace: None, planted: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next()?;
@@ -76,6 +80,7 @@ fn read_arguments() -> Option<Wanted> {
             "--from" => wanted.from = value,
             "--steps" => wanted.steps = value,
             "--threads" => wanted.threads = usize::try_from(value).ok()?.max(1),
+            "--failures" => wanted.failures = usize::try_from(value).ok()?.max(1),
             "--trace" => wanted.trace = Some(value),
             _ => return None,
         }
@@ -83,10 +88,10 @@ fn read_arguments() -> Option<Wanted> {
     Some(wanted)
 }
 
-/// Every seed once, every sixteenth twice unless a bug is planted; stops at the first failure.
-fn run_all(wanted: &Wanted, bug: Option<&'static Bug>) -> (Option<Failure>, Coverage) {
+/// Every seed once, every sixteenth twice unless a bug is planted; stops when it has failures enough.
+fn run_all(wanted: &Wanted, bug: Option<&'static Bug>) -> (Vec<Failure>, Coverage) {
     let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
-    let found: Mutex<(Option<Failure>, Coverage)> = Mutex::default();
+    let found: Mutex<(Vec<Failure>, Coverage)> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..wanted.threads {
             scope.spawn(|| {
@@ -106,8 +111,8 @@ fn run_all(wanted: &Wanted, bug: Option<&'static Bug>) -> (Option<Failure>, Cove
                     let mut found = found.lock().expect("nobody panics with it");
                     found.1.add(&outcome.seen);
                     if let Some(failure) = outcome.failure {
-                        stop.store(true, Ordering::Relaxed);
-                        found.0.get_or_insert(failure);
+                        found.0.push(failure);
+                        stop.store(found.0.len() >= wanted.failures, Ordering::Relaxed);
                     }
                     if (n + 1).is_multiple_of(1000) {
                         println!("{} seeds", n + 1);
@@ -119,12 +124,14 @@ fn run_all(wanted: &Wanted, bug: Option<&'static Bug>) -> (Option<Failure>, Cove
     found.into_inner().expect("nobody panics with it")
 }
 
-fn report(failure: Option<Failure>, wanted: &Wanted) -> ExitCode {
-    let Some(failure) = failure else {
+fn report(failures: &[Failure], wanted: &Wanted) -> ExitCode {
+    if failures.is_empty() {
         println!("clean");
         return ExitCode::SUCCESS;
-    };
-    println!("{failure}");
-    println!("again: cargo run -p sim --release -- --steps {} --trace {}", wanted.steps, failure.seed);
+    }
+    for failure in failures {
+        println!("{failure}");
+        println!("again: cargo run -p sim --release -- --steps {} --trace {}", wanted.steps, failure.seed);
+    }
     ExitCode::FAILURE
 }

@@ -99,7 +99,10 @@ impl Agent {
             Request::Junk => return,
         };
         let key = match request {
-            Request::WrongKey => "wrong".into(),
+            Request::WrongKey => {
+                scene.ledger.wrong_keys += 1;
+                "wrong".into()
+            }
             Request::Metrics => "operator".into(),
             _ => format!("agent-{}", TENANTS[self.tenant]),
         };
@@ -107,8 +110,13 @@ impl Agent {
             format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {key}\r\n{fields}");
         scene.ledger.say(|| format!("{} asks {method} {path} {body:?}", self.peer()));
         if let Request::Command { question, .. } = request {
-            // What does not fit into the kernel at once comes in pieces, as the agent gets its turns.
-            let long = scene.ledger.questions[*question].payload.len() > scene.swarm.pipe_bytes / 2;
+            // What does not fit into the kernel at once comes in pieces, as the agent gets its turns; and what does not fit
+            // into one read does, where the network delays.
+            let bytes = scene.ledger.questions[*question].payload.len();
+            let faults = scene.swarm.faults;
+            let slow = faults.delay > 0 || faults.would_block > 0 || faults.short_read > 0;
+            let long =
+                bytes > scene.swarm.pipe_bytes / 2 || (slow && bytes > scene.swarm.engine.scratch_bytes);
             if long || self.manners.has(Manner::Dribbles) {
                 scene.ledger.dribble(*question);
             }

@@ -102,6 +102,10 @@ impl Device {
         };
         link.say(|out| connect.encode(out).expect(FITS));
         link.stage = Stage::Greeted;
+        scene.ledger.link_greets(link.id);
+        if wrong_key || scene.ledger.identities[self.identity].revoked {
+            scene.ledger.wrong_keys += 1;
+        }
         let impatient = self.quirks.has(Quirk::Impatient) && link.subscribe_at_ms == 0 && !scene.calm;
         if impatient && self.style != Style::Micro && !lies {
             scene.ledger.saw(Seen::Impatient);

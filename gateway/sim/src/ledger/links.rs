@@ -96,6 +96,10 @@ pub struct LinkFacts {
     pub gone: Option<(u64, u64)>,
     /// Another link of the same device overlapped with it.
     pub rivalled: bool,
+    /// It has said CONNECT.
+    greeted: bool,
+    /// A rival logs in after it, or may have: the seat may be the other's, whatever becomes of that one.
+    pub superseded: bool,
 }
 
 impl Identity {
@@ -150,6 +154,8 @@ impl Ledger {
             excuse: None,
             gone: None,
             rivalled: !rivals.is_empty(),
+            greeted: false,
+            superseded: false,
         });
         self.held.push(link);
         if claims {
@@ -157,6 +163,26 @@ impl Ledger {
             self.identities[identity].changed_step = self.step;
         }
         link
+    }
+
+    /// A device says CONNECT. Whoever is seated will be replaced; whoever logs in at the same time may come after it.
+    pub fn link_greets(&mut self, link: usize) {
+        self.links[link].greeted = true;
+        if !self.links[link].claims {
+            return;
+        }
+        let rivals = self.identities[self.links[link].identity].possible.clone();
+        for rival in rivals.into_iter().filter(|&rival| rival != link) {
+            self.links[rival].superseded = true;
+            self.links[link].superseded |= self.links[rival].greeted && self.links[rival].accepted.is_none();
+        }
+    }
+
+    /// Nobody has logged in for longer than a replaced connection lingers: the links that still stand have their seats.
+    pub fn survivors_are_seated(&mut self) {
+        for &link in &self.held {
+            self.links[link].superseded = false;
+        }
     }
 
     /// A device reads CONNACK 0.
@@ -204,8 +230,10 @@ impl Ledger {
         let &[link] = self.identities[identity].possible.as_slice() else { return None };
         let facts = &self.links[link];
         let accepted = facts.accepted.is_some_and(|step| step < since);
-        let untouched =
-            self.identities[identity].changed_step < since && facts.excuse.is_none() && facts.is_intact();
+        let untouched = self.identities[identity].changed_step < since
+            && !facts.superseded
+            && facts.excuse.is_none()
+            && facts.is_intact();
         (accepted && untouched && !self.stopping).then_some(link)
     }
 
