@@ -41,6 +41,8 @@ pub struct Config {
     pub tls: Tls,
     /// Who says whether a key is good.
     pub auth: Auth,
+    /// What only Socket.IO needs.
+    pub socketio: SocketIo,
     /// Every ceiling.
     pub limits: Limits,
 }
@@ -100,6 +102,14 @@ pub struct Tls {
     /// PEM private key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<PathBuf>,
+}
+
+/// What only Socket.IO needs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SocketIo {
+    /// The origins whose web pages may speak to us by long-polling: `scheme://host[:port]` as browsers write it, or `*` for all.
+    pub cors_origins: Vec<String>,
 }
 
 /// Who says whether a key is good.
@@ -199,6 +209,7 @@ impl Config {
         }
         problems.extend(self.listener_problems());
         problems.extend(self.auth.problem().map(str::to_owned));
+        problems.extend(self.socketio.problem());
         problems.extend(self.limits.problems());
         problems
     }
@@ -233,6 +244,7 @@ impl Default for Config {
             listen: vec![Listen::mqtt(loopback(1883)), Listen::http(loopback(8080))],
             tls: Tls::default(),
             auth: Auth::default(),
+            socketio: SocketIo::default(),
             limits: Limits::default(),
         }
     }
@@ -290,6 +302,21 @@ impl Auth {
 impl Default for Auth {
     fn default() -> Self {
         Self { mode: AuthMode::Keys, url: None, timeout_ms: 2000, cache_ms: 60_000 }
+    }
+}
+
+impl SocketIo {
+    fn problem(&self) -> Option<String> {
+        let wrong = self.cors_origins.iter().find(|origin| *origin != "*" && !is_origin(origin))?;
+        Some(format!(
+            "socketio.cors_origins: {wrong:?} is neither \"*\" nor scheme://host[:port] without anything behind it"
+        ))
+    }
+}
+
+impl Default for SocketIo {
+    fn default() -> Self {
+        Self { cors_origins: vec!["*".to_owned()] }
     }
 }
 
@@ -355,6 +382,15 @@ fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAd
             "address {text:?} is not IP:PORT, such as \"127.0.0.1:1883\" or \"[::]:1883\""
         ))
     })
+}
+
+/// Whether a browser would call a page's origin so.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, host)) = text.split_once("://") else { return false };
+    let is_word = |text: &str, more: &[u8]| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
+    };
+    is_word(scheme, b"+-.") && is_word(host, b"-._:[]")
 }
 
 /// Whether questions can be posted to `url`.

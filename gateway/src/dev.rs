@@ -127,6 +127,9 @@ impl Demo {
              To trust the certificate:\n\n  \
              curl --cacert {authority} {https}/healthz\n  \
              export SSL_CERT_FILE={authority}\n\n\
+             A device of your own over Socket.IO connects to {http}/devices or {https}/devices; one in ten lines:\n\n  \
+             npm install socket.io-client\n  \
+             node docs/socketio-device.cjs {http} {secret} {AGENT} thermometer\n\n\
              Try in another terminal:\n\n  \
              {program} devices{folder}\n  \
              {program} call{folder} thermostat read_temperature\n  \
@@ -225,6 +228,7 @@ mod tests {
             "  export SSL_CERT_FILE=elsewhere/ca.pem",
             "  agent  demo",
             "  key    api_x",
+            "  node docs/socketio-device.cjs http://127.0.0.1:81 api_x demo thermometer",
             "  target/release/gateway devices --data elsewhere",
             "  target/release/gateway call --data elsewhere thermostat read_temperature",
             "  curl -H 'Authorization: Bearer api_x' http://127.0.0.1:81/v1/agents/demo/tools",

@@ -16,6 +16,7 @@ pub mod claim;
 pub mod conflict;
 pub mod control;
 pub mod conversation;
+pub mod cors;
 pub mod description;
 pub mod interned;
 pub mod lines;

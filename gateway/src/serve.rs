@@ -18,6 +18,7 @@ use crate::auth::mail::ToGatekeeper;
 use crate::auth::{Gatekeeper, Keys, Watch};
 use crate::certificates::{Certificates, News, Offer};
 use crate::config::{AuthMode, Config, Listen, Protocol};
+use crate::device::cors::Origins;
 use crate::device::manifest::ManifestLimits;
 use crate::device::name::HomeHash;
 use crate::device::translator::NAMESPACE;
@@ -122,7 +123,11 @@ fn build(config: &Config, keys: &Arc<Keys>, offer: Option<&Offer>) -> std::io::R
     let seeds = Seeds { home: (dice()?, dice()?), epoch: dice()? as u32 };
     let doors = config.listen.iter().map(|listen| Door { protocol: listen.protocol, serves: listen.serves });
     let facts = facts(limits.clone(), doors.collect(), seeds, cores, now());
-    let facts = Arc::new(Facts { asks_service: config.auth.mode == AuthMode::Http, ..facts });
+    let facts = Arc::new(Facts {
+        asks_service: config.auth.mode == AuthMode::Http,
+        origins: Origins::of(&config.socketio.cors_origins),
+        ..facts
+    });
     let (writer, worker) = (writer(limits), Worker::timed(manifest_limits(limits)));
     let rules = gatekeeper_rules(limits, &config.auth);
     let keeper = Gatekeeper::new(rules, facts.home, keys.roster().clone());
@@ -171,6 +176,7 @@ pub fn facts(limits: Limits, doors: Vec<Door>, seeds: Seeds, cores: usize, start
         resident_bytes: crate::metrics::resident_bytes,
         gatekeeper: cores + 2,
         asks_service: false,
+        origins: Origins::Any,
         limits,
     }
 }

@@ -17,6 +17,7 @@ use crate::config::{Protocol, Serves};
 use crate::device::antechamber::Antechamber;
 use crate::device::conflict::Conflicts;
 use crate::device::conversation::MqttPeer;
+use crate::device::cors::Origins;
 use crate::device::interned::Interned;
 use crate::device::lines::Lines;
 use crate::device::name::HomeHash;
@@ -75,6 +76,8 @@ pub struct Facts {
     pub gatekeeper: usize,
     /// An auth service is asked about keys that the key file does not know.
     pub asks_service: bool,
+    /// The web pages that may poll.
+    pub origins: Origins,
 }
 
 /// What a listener speaks.

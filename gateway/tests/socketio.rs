@@ -114,6 +114,26 @@ fn refusals_have_their_codes() {
 }
 
 #[test]
+fn one_wrong_key_too_many_is_told_when_to_come_back() {
+    let scene = Scene::new();
+    let mut devices = scene.devices("socket.io-client", "default");
+    for n in 0..6 {
+        let name = format!("guess-{n}");
+        devices.order(&json!({"do": "connect", "name": name, "auth": {"apiKey": "api_wrong"}}));
+        let refused = devices.wait("refused", &name);
+        let (code, after) = (&refused["data"]["code"], &refused["data"]["retryAfterMs"]);
+        match n {
+            5 => {
+                assert_eq!(code, "RATE_LIMITED");
+                assert!(after.as_u64().is_some_and(|ms| (500_000..=600_000).contains(&ms)), "{refused}");
+            }
+            _ => assert_eq!((code, after), (&json!("AUTH_FAILED"), &Value::Null), "{refused}"),
+        }
+    }
+    devices.connect("right");
+}
+
+#[test]
 fn a_disabled_device_is_disconnected_and_refused_until_it_is_enabled() {
     let scene = Scene::new();
     let mut devices = scene.devices("socket.io-client", "default");
@@ -225,6 +245,42 @@ fn large_payloads_go_there_and_back() {
             assert_eq!(answer.status, 200, "{bytes} over {transports}");
             assert!(answer.json["data"] == payload, "{bytes} over {transports}");
         }
+    }
+}
+
+/// What a browser reads of an answer: its status and whom it is for.
+fn told(scene: &Scene, method: &str, more: &str) -> (String, String) {
+    let request =
+        format!("{method} /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: gateway\r\n{more}\r\n");
+    let (_, head) = support::web_socket::ask(scene.gateway.http, &request);
+    (head.split(' ').nth(1).unwrap_or_default().to_owned(), head.to_ascii_lowercase())
+}
+
+#[test]
+fn pages_of_any_origin_may_poll_unless_they_are_listed() {
+    const ASKS: &str = "Origin: https://shop.example\r\nAccess-Control-Request-Method: POST\r\n\
+        Access-Control-Request-Headers: x-trace\r\n";
+    let scene = Scene::new();
+    let (status, head) = told(&scene, "GET", "Origin: https://shop.example\r\n");
+    assert_eq!(status, "200");
+    assert!(head.contains("access-control-allow-origin: *\r\n"), "{head}");
+    let (status, head) = told(&scene, "OPTIONS", ASKS);
+    assert_eq!(status, "204");
+    for field in ["origin: *", "methods: get, post", "headers: x-trace"] {
+        assert!(head.contains(&format!("access-control-allow-{field}\r\n")), "{field}: {head}");
+    }
+    assert!(!told(&scene, "GET", "").1.contains("access-control"), "who is no page is told nothing");
+    let refused = told(&scene, "POST", "Origin: https://shop.example\r\nContent-Length: 0\r\n");
+    assert_eq!(refused.0, "400");
+    assert!(refused.1.contains("access-control-allow-origin: *"), "a page reads why: {}", refused.1);
+
+    let scene = Scene::with("[socketio]\ncors_origins = [\"https://shop.example\"]");
+    let (_, head) = told(&scene, "GET", "Origin: https://shop.example\r\n");
+    assert!(head.contains("access-control-allow-origin: https://shop.example\r\n"), "{head}");
+    assert!(head.contains("vary: origin\r\n"), "{head}");
+    for method in ["GET", "OPTIONS"] {
+        let (_, head) = told(&scene, method, "Origin: https://evil.example\r\n");
+        assert!(!head.contains("access-control-allow"), "{head}");
     }
 }
 

@@ -13,6 +13,7 @@ use crate::auth::mail::Judged;
 use crate::auth::{Agent, Grant, OpenStream};
 use crate::config::Serves;
 use crate::device::control::Wish;
+use crate::device::cors::Page;
 use crate::metrics::{Closed, ConnectionOutcome, Direction, Transport};
 use crate::shard::{Baggage, Cx, Facts, Shard};
 use engine::{Close, Key, Verdict};
@@ -35,6 +36,8 @@ pub struct HttpPeer {
     pub tongue: Tongue,
     /// What it waits for.
     pub waits: Waits,
+    /// Whose web page asks, where that matters.
+    pub page: Page,
     /// When it was accepted.
     pub opened_at: Instant,
     /// It has shown a right key once: no stranger any more.
@@ -93,6 +96,7 @@ impl HttpPeer {
             serves,
             tongue: Tongue::Own,
             waits: Waits::Request,
+            page: Page::None,
             opened_at: now,
             identified: false,
             grant: None,

@@ -107,6 +107,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::Get, "/mqtt", Part::Devices, Access::Open, Endpoint::MqttSocket),
     route(Method::Get, "/socket.io/", Part::Devices, Access::Open, Endpoint::SocketIo),
     route(Method::Post, "/socket.io/", Part::Devices, Access::Open, Endpoint::SocketIo),
+    route(Method::Options, "/socket.io/", Part::Devices, Access::Open, Endpoint::SocketIo),
     route(Method::Get, "/v1/key", Part::Agents, Access::AnyKey, Endpoint::Key),
     route(Method::Get, "/v1/agents/{agent}/devices", Part::Agents, Access::OwnAgent, Endpoint::Devices),
     route(

@@ -51,6 +51,11 @@ timeout_ms = 2000
 # How long a yes of the service is used, in ms, give or take a fifth; open connections are checked again this often.
 cache_ms = 60000
 
+[socketio]
+# The origins whose web pages may speak Socket.IO by long-polling, as browsers write them ("https://shop.example"); "*" for all,
+# [] for none but our own. A page needs a key like everybody else; WebSockets ask no such leave, from whichever page.
+cors_origins = ["*"]
+
 # Every ceiling, with its unit. docs/limits.md has the range of each.
 [limits]
 "##;

@@ -24,7 +24,7 @@ fn the_default_text_names_every_option() {
     all.auth.url = Some("http://localhost".into());
     let table: toml::Table = toml::from_str(&toml::to_string(&all).unwrap()).unwrap();
     let mut keys: Vec<String> = table.keys().cloned().collect();
-    for section in ["tls", "auth", "limits"] {
+    for section in ["tls", "auth", "socketio", "limits"] {
         keys.extend(table[section].as_table().unwrap().keys().cloned());
     }
     let text = default_text();
@@ -106,6 +106,32 @@ fn refuses_what_it_cannot_serve_with_a_sentence() {
         let complaint = read(&text).unwrap_err();
         assert!(complaint.contains(sentence), "{complaint:?} does not say {sentence:?}");
     }
+}
+
+#[test]
+fn takes_origins_as_browsers_write_them() {
+    let of = |list: &str| {
+        read(&format!("[socketio]\ncors_origins = {list}")).map(|config| config.socketio.cors_origins)
+    };
+    for list in [
+        r#"["*"]"#,
+        "[]",
+        r#"["https://shop.example", "http://localhost:3000", "http://[::1]:80", "app+x://a"]"#,
+    ] {
+        assert!(of(list).is_ok(), "{list}");
+    }
+    for list in [
+        r#"["shop.example"]"#,
+        r#"["https://shop.example/"]"#,
+        r#"["https://*.shop.example"]"#,
+        r#"["https://"]"#,
+        r#"["null"]"#,
+    ] {
+        assert!(of(list).is_err_and(|error| error.contains("socketio.cors_origins")), "{list}");
+    }
+    let config =
+        read_with("", &[("GATEWAY__SOCKETIO__CORS_ORIGINS", "https://a.example, https://b.example")]);
+    assert_eq!(config.map(|config| config.socketio.cors_origins.len()), Ok(2));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::notice::Notice;
 use super::status::Reason;
 use super::tap::Way;
 use super::topic::{Inbound, Outbound, own_suffix};
-use super::vetting::Waiting;
+use super::vetting::{Barred, Waiting};
 use super::wire::Wire;
 use crate::metrics::{Closed, Direction};
 use crate::shard::{Baggage, Cx, Facts, Shard};
@@ -61,8 +61,8 @@ pub enum Standing {
     Held(Box<Held>),
     /// The gatekeeper has been asked: nothing more is read until it has answered, or the time is up.
     Waiting(Box<Waiting>),
-    /// It was wrong once too often: it is refused at this moment, not before.
-    Barred(Instant),
+    /// It was wrong once too often: it is refused for that at a moment of its own, not before.
+    Barred(Box<Barred>),
     /// It is this device.
     Seated(Key),
 }

@@ -25,9 +25,6 @@ use engine::{Close, Key, Opened};
 use transports::engineio::{self, Refusal};
 use transports::socketio;
 
-/// What answers are told to caches.
-const NO_STORE: [(&str, &str); 1] = [("Cache-Control", "no-store")];
-
 /// Where a session is.
 #[derive(Clone, Copy, Debug)]
 pub enum Whereabouts {
@@ -119,9 +116,7 @@ impl Shard {
         self.sids.insert(id, Whereabouts::Here(key));
         self.set_deadline(cx, key);
         self.make_room(cx, crowded);
-        self.respond(cx, conn, 200, "text/plain; charset=UTF-8", &NO_STORE, &|body| {
-            body.extend_from_slice(&open);
-        });
+        self.respond_socketio(cx, conn, 200, "text/plain; charset=UTF-8", &open);
     }
 
     /// The oldest session that is nobody's goes when there are too many: an honest stranger is brief.
@@ -308,9 +303,7 @@ impl Shard {
             200 => "text/plain; charset=UTF-8",
             _ => "application/json",
         };
-        self.respond(cx, polled.conn, polled.status, content_type, &NO_STORE, &|body| {
-            body.extend_from_slice(&polled.body);
-        });
+        self.respond_socketio(cx, polled.conn, polled.status, content_type, &polled.body);
     }
 
     pub(super) fn forget_sid(&mut self, cx: &mut Cx<'_>, line: &Line) {

@@ -49,7 +49,7 @@ impl Shard {
                 let session = peer.next_timeout();
                 let held_up = match &peer.standing {
                     Standing::Waiting(waiting) => Some(waiting.until),
-                    Standing::Barred(until) => Some(*until),
+                    Standing::Barred(barred) => Some(barred.until),
                     Standing::Stranger | Standing::Claimed(_) | Standing::Held(_) | Standing::Seated(_) => {
                         None
                     }

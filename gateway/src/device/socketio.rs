@@ -22,7 +22,7 @@ use crate::peer::Peer;
 use crate::shard::{Alarmed, Baggage, Cx, Shard};
 use engine::{Key, Verdict};
 use transports::engineio::{self, Ask, Refusal, Transport};
-use transports::http::Request;
+use transports::http::{Method, Request};
 use transports::input::Input;
 use transports::socketio;
 use transports::ws::{self, Handshake};
@@ -33,6 +33,10 @@ const MESSAGES_PER_TURN_MAX: usize = 256;
 impl Shard {
     /// A request to `/socket.io/`: a WebSocket becomes a device's connection, anything else is answered.
     pub(crate) fn socketio_asked(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>) {
+        self.note_page(conn, request);
+        if request.method == Method::Options {
+            return self.answer_preflight(cx, conn, request);
+        }
         match Ask::read(request.method, request.query, Handshake::is_asked(request)) {
             Ok(Ask::Open(Transport::WebSocket)) => match Handshake::check(request) {
                 Ok(handshake) => self.begin_socketio(cx, conn, &handshake),
@@ -55,7 +59,9 @@ impl Shard {
     }
 
     pub(super) fn refuse_socketio(&mut self, cx: &mut Cx<'_>, conn: Key, refusal: Refusal) {
-        self.respond(cx, conn, 400, "application/json", &[], &|body| refusal.write(body));
+        let mut body = Vec::new();
+        refusal.write(&mut body);
+        self.respond_socketio(cx, conn, 400, "application/json", &body);
     }
 
     fn begin_socketio(&mut self, cx: &mut Cx<'_>, conn: Key, handshake: &Handshake<'_>) {

@@ -21,7 +21,7 @@ use codec::json::{Kind, Raw, encode_str, members};
 use codec::mqtt::{
     self, ConnAck, ConnectCode, Packet, PacketId, PublishHead, QoS, encode_publish, encode_subscribe,
 };
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use transports::engineio::{self, Voice};
 use transports::input::Input;
 use transports::socketio::{self, Happening, Head};
@@ -47,6 +47,8 @@ pub struct Translator {
     last_id: u16,
     /// Why it is refused, when it is.
     refusal: Option<AuthOutcome>,
+    /// When it may try again, where that is known.
+    retry_after_ms: u32,
     /// Events that nobody knows.
     unknown: u32,
     now: Instant,
@@ -97,6 +99,7 @@ impl Translator {
             acks: Vec::new(),
             last_id: 1,
             refusal: None,
+            retry_after_ms: 0,
             unknown: 0,
             now,
         }
@@ -291,6 +294,11 @@ impl Translator {
         self.refusal = Some(outcome);
     }
 
+    /// The refusal that comes next is for a lock-out that lasts so long still.
+    pub fn locked_out_for(&mut self, left: Duration) {
+        self.retry_after_ms = u32::try_from(left.as_millis()).unwrap_or(u32::MAX);
+    }
+
     /// The layer that carries it, for those who bring its requests.
     pub fn below(&mut self) -> &mut engineio::Session {
         &mut self.below
@@ -390,7 +398,7 @@ impl Translator {
     fn refuse(&mut self, word: &Word, out: &mut Vec<u8>) {
         let (mut message, mut data) = (Vec::new(), Vec::new());
         encode_str(&mut message, word.1);
-        word.write(&mut data);
+        word.write_with(&mut data, self.retry_after_ms);
         let parts: [&[u8]; 5] = [b"{\"message\":", &message, b",\"data\":", &data, b"}"];
         let mut voice = Voice { session: &mut self.below, out };
         self.above.refuse(NAMESPACE, &parts, &mut voice);
@@ -442,10 +450,19 @@ impl Translator {
 
 impl Word {
     fn write(&self, out: &mut Vec<u8>) {
+        self.write_with(out, 0);
+    }
+
+    /// With the time after which it helps to try again; 0 where nobody knows one.
+    fn write_with(&self, out: &mut Vec<u8>, retry_after_ms: u32) {
         out.extend_from_slice(b"{\"code\":");
         encode_str(out, self.0);
         out.extend_from_slice(b",\"message\":");
         encode_str(out, self.1);
+        if retry_after_ms > 0 {
+            out.extend_from_slice(b",\"retryAfterMs\":");
+            out.extend_from_slice(retry_after_ms.to_string().as_bytes());
+        }
         out.push(b'}');
     }
 }

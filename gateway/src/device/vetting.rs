@@ -34,6 +34,15 @@ pub struct Waiting {
     doubt: AuthOutcome,
 }
 
+/// A claim that was wrong once too often.
+#[derive(Clone, Copy, Debug)]
+pub struct Barred {
+    /// When it is refused.
+    pub until: Instant,
+    /// When its source is no longer locked out.
+    free_at: Instant,
+}
+
 impl Shard {
     /// The key file does not vouch for the claim: the gatekeeper does, or counts one more failure.
     pub(super) fn ask_gatekeeper(
@@ -83,15 +92,15 @@ impl Shard {
             other => return peer.standing = other,
         };
         let claim = &waiting.claim;
-        match self.weigh(cx, &waiting, verdict) {
+        match self.weigh(cx, &waiting, &verdict) {
             Ok((grant, device)) => {
                 self.admitted(cx, conn, device, grant, claim.clean_session);
                 self.lines.resume(cx, conn);
             }
             Err(refusal) => {
                 self.antechamber.leave(self.facts.home.of(&claim.agent, &claim.device), conn);
-                if refusal.outcome == AuthOutcome::RateLimited {
-                    self.bar(cx, conn);
+                if let Verdict::No { locked: Some(left) } = verdict {
+                    self.bar(cx, conn, left);
                 } else {
                     self.refuse(cx, conn, refusal.code, refusal.outcome);
                     self.lines.hang_up(cx, conn);
@@ -105,12 +114,12 @@ impl Shard {
         &mut self,
         cx: &Cx<'_>,
         waiting: &Waiting,
-        verdict: Verdict,
+        verdict: &Verdict,
     ) -> Result<(Arc<Grant>, Key), Refusal> {
         let not_authorized = |outcome| Refusal { code: ConnectCode::NotAuthorized, outcome };
         let claim = &waiting.claim;
         let grant = match verdict {
-            Verdict::Yes(grant) => grant,
+            Verdict::Yes(grant) => Arc::clone(grant),
             Verdict::No { locked: None } => return Err(not_authorized(waiting.doubt)),
             Verdict::No { locked: Some(_) } => return Err(not_authorized(AuthOutcome::RateLimited)),
             Verdict::Unavailable => return Err(UNAVAILABLE),
@@ -128,9 +137,11 @@ impl Shard {
 
     /// Keeps a wrong key of a locked-out source waiting. Meanwhile it counts among the strangers again: it would be a way
     /// around their ceilings.
-    fn bar(&mut self, cx: &mut Cx<'_>, conn: Key) {
+    fn bar(&mut self, cx: &mut Cx<'_>, conn: Key, left: Duration) {
         if let Some(peer) = self.peers.mqtt_mut(conn) {
-            peer.standing = Standing::Barred(cx.now() + BARRED_FOR);
+            let now = cx.now();
+            peer.standing =
+                Standing::Barred(Box::new(Barred { until: now + BARRED_FOR, free_at: now + left }));
             if let Some(opened) = cx.opened(conn) {
                 self.greet_stranger(cx, conn, opened.peer.ip());
             }
@@ -145,8 +156,10 @@ impl Shard {
             Standing::Waiting(waiting) if waiting.until <= now => {
                 self.claim_judged(cx, conn, Verdict::Unavailable);
             }
-            Standing::Barred(until) if *until <= now => {
+            Standing::Barred(barred) if barred.until <= now => {
+                let left = barred.free_at.saturating_duration_since(now);
                 peer.standing = Standing::Stranger;
+                peer.locked_out_for(left);
                 self.refuse(cx, conn, ConnectCode::NotAuthorized, AuthOutcome::RateLimited);
                 self.lines.hang_up(cx, conn);
             }

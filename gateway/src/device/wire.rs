@@ -17,7 +17,7 @@ use crate::metrics::{AuthOutcome, Closed, Transport};
 use crate::peer::Peer;
 use crate::shard::{Baggage, Cx, Facts, Shard};
 use engine::{Key, Verdict};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use transports::http::Request;
 use transports::input::Input;
 use transports::mqtt::Session;
@@ -122,6 +122,13 @@ impl MqttPeer {
     pub fn refused(&mut self, outcome: AuthOutcome) {
         if let Wire::SocketIo(translator) = &mut self.wire {
             translator.refused(outcome);
+        }
+    }
+
+    /// For how long the lock-out that the refusal to come is about lasts still, for a wire that can say it.
+    pub fn locked_out_for(&mut self, left: Duration) {
+        if let Wire::SocketIo(translator) = &mut self.wire {
+            translator.locked_out_for(left);
         }
     }
 
