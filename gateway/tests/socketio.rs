@@ -113,6 +113,18 @@ fn refusals_have_their_codes() {
     devices.wait("connected", "other");
 }
 
+/// The refusal may come before, in and behind an upgrade: wherever the client listens then, it hears it.
+#[test]
+fn a_refusal_is_heard_at_every_moment_of_an_upgrade() {
+    let scene = Scene::with("auth_failures_max = 0");
+    let mut devices = scene.devices("socket.io-client", "default");
+    for n in 0..150 {
+        let name = format!("guess-{n}");
+        devices.order(&json!({"do": "connect", "name": name, "auth": {"apiKey": "api_wrong"}}));
+        devices.wait("refused", &name);
+    }
+}
+
 #[test]
 fn one_wrong_key_too_many_is_told_when_to_come_back() {
     let scene = Scene::new();

@@ -325,7 +325,8 @@ impl Shard {
                 let below = translator.below();
                 body = below.take_answer();
                 (over, probing, choked) = (below.is_over(), below.is_probing(), below.is_choked());
-                heard = !translator.has_words();
+                // Who has said its last words hears nothing more: a client that upgrades waits for this answer to fetch them.
+                heard = !below.hears() || !translator.has_words();
             }
             let Some(line) = self.lines.get_mut(key) else { continue };
             let was_choked = std::mem::replace(&mut line.choked, choked);
@@ -361,7 +362,7 @@ impl Shard {
     fn end_line(&mut self, cx: &mut Cx<'_>, key: Key) {
         let Some(line) = self.lines.remove(cx, key) else { return };
         self.forget_sid(cx, &line);
-        if let Some((core, conn)) = line.poll {
+        for (core, conn) in line.poll.into_iter().chain(line.post) {
             refuse(cx, core, conn, Refusal::SidUnknown);
         }
         if let Some(Peer::Mqtt(peer)) = self.peers.remove(key) {

@@ -380,6 +380,11 @@ impl Session {
         matches!(self.state, State::WebSocket)
     }
 
+    /// Whether what comes is heard: not behind its last words.
+    pub fn hears(&self) -> bool {
+        !self.is_over() && self.ending().is_none()
+    }
+
     /// Whether nothing more is heard or said: its sid is unknown from now on.
     pub fn is_over(&self) -> bool {
         matches!(self.state, State::Over)

@@ -121,6 +121,7 @@ fn last_words_in_the_middle_of_an_upgrade_go_the_way_the_client_listens() {
         session.close_without_a_word(now);
         session
     };
+    assert!(!upgrading().hears() && !upgrading().is_over());
     let (mut session, mut out) = (upgrading(), Vec::new());
     assert_eq!(session.hear_probe(b"5", &mut out, now), Ok(Some(Event::Closed)));
     assert_eq!(texts(&out), ["4refused"]);
