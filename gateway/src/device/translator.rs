@@ -404,7 +404,8 @@ impl Translator {
         self.above.refuse(NAMESPACE, &parts, &mut voice);
     }
 
-    /// The last words. Who must not come back at once is told so: a bare close would make a stock client return.
+    /// The last words. Who must not come back at once is told so: a bare close would make a stock client return. Whoever may is
+    /// told nothing.
     pub fn goodbye(&mut self, verdict: Option<Reason>, code: CloseCode, out: &mut Vec<u8>) {
         let word = match verdict {
             Some(Reason::TakenOver) => Some(&TAKEN_OVER),
@@ -422,7 +423,7 @@ impl Translator {
         if word.is_some() || self.refusal.is_some() {
             self.below.close_without_a_word(self.now);
         } else {
-            self.below.close(self.now);
+            self.below.lose(self.now);
         }
         if let Some(socket) = &mut self.socket {
             socket.close(code, "", out, self.now);

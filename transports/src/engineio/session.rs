@@ -330,6 +330,17 @@ impl Session {
         }
     }
 
+    /// The same for a client that is to come back: nothing more is said, and its poll finds the session gone. After a close
+    /// packet `python-socketio` would stay away.
+    pub fn lose(&mut self, now: Instant) {
+        match &self.state {
+            State::Polling(polling) if polling.queue.is_empty() && polling.ending.is_none() => {
+                self.state = State::Over;
+            }
+            State::Polling(_) | State::WebSocket | State::Over => self.close_without_a_word(now),
+        }
+    }
+
     /// Tells that time has passed; harmless before [`Session::next_timeout`]. A ping may be said.
     ///
     /// # Errors

@@ -139,6 +139,21 @@ fn last_words_in_the_middle_of_an_upgrade_go_the_way_the_client_listens() {
 }
 
 #[test]
+fn a_lost_session_says_what_waited_and_no_close_packet() {
+    let now = Instant::now();
+    let mut idle = polling(now);
+    idle.poll(now).unwrap();
+    idle.lose(now);
+    assert!(idle.is_over() && idle.take_answer().is_none(), "the poll is the tenant's to refuse");
+    let mut busy = polling(now);
+    say(&mut busy, &mut Vec::new(), "last");
+    busy.lose(now);
+    busy.poll(now).unwrap();
+    assert_eq!(busy.take_answer().unwrap(), b"4last");
+    assert!(busy.is_over());
+}
+
+#[test]
 fn a_probe_that_never_ends_is_given_up_and_polling_goes_on() {
     let now = Instant::now();
     let (mut session, mut none) = (polling(now), Vec::new());
