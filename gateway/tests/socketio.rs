@@ -1,5 +1,5 @@
 //! What only a Socket.IO device can see, on stock clients: refusals with their codes, callbacks, take-over between transports,
-//! large payloads, old clients. What it has in common with every other device is in `lua_client.rs`.
+//! pings, old clients. What it has in common with every other device is in `support/life.rs`.
 
 #![allow(clippy::disallowed_methods, reason = "a black-box test lives in real time, with threads of its own")]
 
@@ -7,18 +7,16 @@ mod support;
 
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 use support::agent::Agent;
-use support::lua::LuaDevices;
-use support::{Gateway, SOON, client_file, gateway, wait_for};
-
-/// Newest of the 4.x line, the first of it, and the newest of 3.x: all of them speak revision 4 of Engine.IO.
-const CLIENTS: [&str; 3] = ["socket.io-client", "socket.io-client-4.0", "socket.io-client-3.1"];
-
-const TRANSPORTS: [&str; 3] = ["websocket", "polling", "default"];
+use support::devices::Devices;
+use support::way::{Client, TRANSPORTS, Way};
+use support::{Gateway, SOON, wait_for};
 
 struct Scene {
     gateway: Gateway,
     key: String,
+    agent_key: String,
     alpha: Agent,
 }
 
@@ -30,59 +28,40 @@ impl Scene {
     fn with(limits: &str) -> Self {
         let gateway = Gateway::start(2, limits);
         let key = gateway.add_key("alpha", "commands,triggers");
-        let alpha = Agent::new(gateway.http, "alpha", &gateway.add_key("alpha", "agent"));
+        let agent_key = gateway.add_key("alpha", "agent");
+        let alpha = Agent::new(gateway.http, "alpha", &agent_key);
         wait_for("the running gateway knows the new keys", SOON, || {
             (alpha.get("/devices").status == 200).then_some(())
         });
-        Self { gateway, key, alpha }
+        Self { gateway, key, agent_key, alpha }
+    }
+
+    fn restart(&mut self) {
+        self.gateway.restart();
+        self.alpha = Agent::new(self.gateway.http, "alpha", &self.agent_key);
     }
 
     fn url(&self) -> String {
         format!("http://{}", self.gateway.http)
     }
 
-    fn devices(&self, client: &str, transports: &str) -> LuaDevices {
-        LuaDevices::start_socketio(
-            client,
-            &self.gateway.authority(),
-            &self.url(),
-            "alpha",
-            &self.key,
-            transports,
-        )
+    fn devices(&self, way: Way) -> Devices {
+        way.start(&self.gateway, "alpha", &self.key)
     }
 
     fn ready(&self, name: &str) {
         wait_for("the device's tools", SOON, || {
-            self.alpha
-                .tools()
-                .iter()
-                .any(|tool| tool.ends_with("__echo") && tool.contains(name))
-                .then_some(())
+            let tool = format!("device__{}__echo", name.replace('-', "_"));
+            self.alpha.tools().contains(&tool).then_some(())
         });
-    }
-}
-
-#[test]
-fn every_client_of_revision_four_is_a_device_over_every_transport() {
-    let scene = Scene::new();
-    for (n, client) in CLIENTS.into_iter().enumerate() {
-        for transports in TRANSPORTS {
-            let name = format!("d{n}{transports}");
-            let mut devices = scene.devices(client, transports);
-            devices.connect(&name);
-            scene.ready(&name);
-            let text = json!({"text": "naïve € 💩 \u{2028}", "list": [1, 2.5, null]});
-            let answer = scene.alpha.call(&name, "echo", &text);
-            assert_eq!(answer.json["data"], text, "{client} over {transports}: {}", answer.json);
-        }
     }
 }
 
 #[test]
 fn a_client_of_an_older_revision_gets_a_readable_refusal() {
     let scene = Scene::new();
-    let mut devices = scene.devices("socket.io-client-2.5", "default");
+    let mut devices =
+        scene.devices(Way { client: Client::Node("socket.io-client-2.5"), ..Way::socketio("default") });
     devices.order(&json!({"do": "connect", "name": "old"}));
     devices.wait("refused", "old");
     let answer = scene.alpha.get_path("/socket.io/?EIO=3&transport=polling");
@@ -94,7 +73,7 @@ fn a_client_of_an_older_revision_gets_a_readable_refusal() {
 #[test]
 fn refusals_have_their_codes() {
     let scene = Scene::new();
-    let mut devices = scene.devices("socket.io-client", "default");
+    let mut devices = scene.devices(Way::socketio("default"));
     let cases = [
         ("wrong", json!({"apiKey": "api_wrong"}), "AUTH_FAILED"),
         ("foreign", json!({"agentId": "beta"}), "AGENT_FORBIDDEN"),
@@ -117,7 +96,7 @@ fn refusals_have_their_codes() {
 #[test]
 fn a_refusal_is_heard_at_every_moment_of_an_upgrade() {
     let scene = Scene::with("auth_failures_max = 0");
-    let mut devices = scene.devices("socket.io-client", "default");
+    let mut devices = scene.devices(Way::socketio("default"));
     for n in 0..150 {
         let name = format!("guess-{n}");
         devices.order(&json!({"do": "connect", "name": name, "auth": {"apiKey": "api_wrong"}}));
@@ -128,7 +107,7 @@ fn a_refusal_is_heard_at_every_moment_of_an_upgrade() {
 #[test]
 fn one_wrong_key_too_many_is_told_when_to_come_back() {
     let scene = Scene::new();
-    let mut devices = scene.devices("socket.io-client", "default");
+    let mut devices = scene.devices(Way::socketio("default"));
     for n in 0..6 {
         let name = format!("guess-{n}");
         devices.order(&json!({"do": "connect", "name": name, "auth": {"apiKey": "api_wrong"}}));
@@ -146,53 +125,18 @@ fn one_wrong_key_too_many_is_told_when_to_come_back() {
 }
 
 #[test]
-fn a_disabled_device_is_disconnected_and_refused_until_it_is_enabled() {
-    let scene = Scene::new();
-    let mut devices = scene.devices("socket.io-client", "default");
-    devices.connect("lamp");
-    scene.ready("lamp");
-    assert_eq!(scene.alpha.post("/devices/lamp/disable", &json!({}), &[]).status, 200);
-    assert_eq!(devices.wait("error", "lamp")["data"]["code"], "DEVICE_DISABLED");
-    assert_eq!(devices.wait("disconnected", "lamp")["reason"], "io server disconnect");
-    devices.order(&json!({"do": "connect", "name": "lamp"}));
-    assert_eq!(devices.wait("refused", "lamp")["data"]["code"], "DEVICE_DISABLED");
-    assert_eq!(scene.alpha.post("/devices/lamp/enable", &json!({}), &[]).status, 200);
-    devices.order(&json!({"do": "connect", "name": "lamp"}));
-    devices.wait("connected", "lamp");
-}
-
-#[test]
-fn a_revoked_key_hangs_up_with_its_code() {
-    let scene = Scene::new();
-    let mut devices = scene.devices("socket.io-client", "default");
-    devices.connect("lamp");
-    let data = scene.gateway.data_dir();
-    let listed = gateway().args(["keys", "list", "--data"]).arg(&data).output().expect("keys list runs");
-    let listed = String::from_utf8(listed.stdout).expect("text");
-    let line = listed.lines().find(|line| line.contains("commands,triggers")).expect("the device's key");
-    let id = line.split_whitespace().next().expect("an id");
-    let revoked =
-        gateway().args(["keys", "revoke", id, "--data"]).arg(&data).output().expect("keys revoke runs");
-    assert!(revoked.status.success());
-    assert_eq!(devices.wait("error", "lamp")["data"]["code"], "AUTH_FAILED");
-    assert_eq!(devices.wait("disconnected", "lamp")["reason"], "io server disconnect");
-    assert_eq!(scene.alpha.status("lamp"), "offline");
-}
-
-#[test]
 fn the_newest_connection_wins_over_both_transports() {
     let scene = Scene::new();
-    let mqtt = format!("mqtt://{}", scene.gateway.mqtt);
     let transport = || scene.alpha.get("/devices/lamp").json["transport"].clone();
     for transports in TRANSPORTS {
-        let mut lua = LuaDevices::start(&mqtt, "alpha", &scene.key);
+        let mut lua = scene.devices(Way::MQTT);
         lua.connect("lamp");
         wait_for("MQTT has it", SOON, || (transport() == "mqtt").then_some(()));
         lua.kill();
-        let mut devices = scene.devices("socket.io-client", transports);
+        let mut devices = scene.devices(Way::socketio(transports));
         devices.connect("lamp");
         assert_eq!(transport(), "socketio");
-        let mut lua = LuaDevices::start(&mqtt, "alpha", &scene.key);
+        let mut lua = scene.devices(Way::MQTT);
         lua.connect("lamp");
         assert_eq!(devices.wait("error", "lamp")["data"]["code"], "TAKEN_OVER", "{transports}");
         assert_eq!(devices.wait("disconnected", "lamp")["reason"], "io server disconnect");
@@ -201,35 +145,9 @@ fn the_newest_connection_wins_over_both_transports() {
 }
 
 #[test]
-fn callbacks_are_called_and_heartbeats_answered() {
-    let scene = Scene::new();
-    for transports in TRANSPORTS {
-        let mut devices = scene.devices("socket.io-client", transports);
-        let name = format!("lamp-{transports}");
-        devices.connect(&name);
-        let emit = |event: &str, arguments: Value, binary: bool| json!({"do": "emit", "name": name, "event": event, "arguments": arguments, "callback": !binary, "binary": binary});
-        devices.order(&emit("trigger", json!([{"triggerName": "hot", "payload": {"v": 1}}]), false));
-        devices.wait("called back", &name);
-        assert_eq!(devices.wait("ack", &name)["received"], true);
-        devices.order(&emit("heartbeat", json!([]), false));
-        devices.wait("called back", &name);
-        devices.wait("pong", &name);
-        devices.order(&emit("image", json!([]), true));
-        assert_eq!(devices.wait("error", &name)["data"]["code"], "BINARY_UNSUPPORTED");
-        devices.order(&emit("nobody-knows", json!([1]), false));
-        scene.ready(&name.replace('-', "_"));
-        assert_eq!(
-            scene.alpha.call(&name, "echo", &json!(1)).json["data"],
-            1,
-            "an unknown event harms nobody"
-        );
-    }
-}
-
-#[test]
 fn a_trigger_over_the_limit_is_told_twice() {
     let scene = Scene::with("triggers_per_second_per_agent = 2");
-    let mut devices = scene.devices("socket.io-client", "default");
+    let mut devices = scene.devices(Way::socketio("default"));
     devices.connect("lamp");
     let refused = wait_for("one trigger too many", SOON, || {
         let ack = devices.trigger("lamp", "hot", &json!({}));
@@ -241,23 +159,6 @@ fn a_trigger_over_the_limit_is_told_twice() {
         (&error["data"]["code"], &error["data"]["retryAfterMs"]),
         (&json!("RATE_LIMITED"), &json!(1000))
     );
-}
-
-#[test]
-fn large_payloads_go_there_and_back() {
-    let scene = Scene::new();
-    for transports in TRANSPORTS {
-        let mut devices = scene.devices("socket.io-client", transports);
-        let name = format!("lamp-{transports}");
-        devices.connect(&name);
-        scene.ready(&name.replace('-', "_"));
-        for bytes in [200 * 1024, 1024 * 1024 - 100] {
-            let payload = json!({"text": "x".repeat(bytes)});
-            let answer = scene.alpha.call(&name, "echo", &payload);
-            assert_eq!(answer.status, 200, "{bytes} over {transports}");
-            assert!(answer.json["data"] == payload, "{bytes} over {transports}");
-        }
-    }
 }
 
 /// What a browser reads of an answer: its status and whom it is for.
@@ -316,22 +217,141 @@ fn the_device_of_the_docs_works() {
     node.wait().expect("a child of ours");
 }
 
-#[test]
-fn the_python_client_is_a_device() {
-    let scene = Scene::new();
-    for flavour in ["sync", "asyncio"] {
-        for transports in TRANSPORTS {
-            let name = format!("py-{flavour}-{transports}");
-            let mut python = Command::new(support::python::python())
-                .arg(client_file("drive_python_socketio.py"))
-                .args([flavour, &scene.url(), "alpha", &scene.key, &name, transports])
-                .spawn()
-                .expect("Python starts");
-            scene.ready(&name.replace('-', "_"));
-            let payload = json!({"text": "€ \"quoted\""});
-            assert_eq!(scene.alpha.call(&name, "echo", &payload).json["data"], payload, "{name}");
-            python.kill().expect("a child of ours");
-            python.wait().expect("a child of ours");
+/// Every client over every transport, plain and under TLS: a process of each, with one connected device.
+struct Fleet(Vec<(Way, String, Devices)>);
+
+impl Fleet {
+    fn connect(scene: &Scene) -> Self {
+        let mut fleet: Vec<_> =
+            Way::all_of_socketio().map(|way| (way, way.name(), scene.devices(way))).collect();
+        for (_, name, devices) in &mut fleet {
+            devices.order(&json!({"do": "connect", "name": name}));
+        }
+        for (_, name, devices) in &mut fleet {
+            assert_eq!(devices.wait("connected", name)["payload"], json!({}), "{name}");
+            scene.ready(name);
+        }
+        Self(fleet)
+    }
+
+    fn each(&mut self, mut act: impl FnMut(Way, &str, &mut Devices)) {
+        for (way, name, devices) in &mut self.0 {
+            act(*way, name, devices);
         }
     }
+}
+
+#[test]
+fn every_client_is_a_device_over_every_transport() {
+    let scene = Scene::with("triggers_per_second_per_agent = 100\nauth_failures_max = 0");
+    let mut fleet = Fleet::connect(&scene);
+    fleet.each(is_carried_by_what_it_was_told);
+    fleet.each(|_, name, _| echoes(&scene, name));
+    fleet.each(|_, name, devices| is_called_back(name, devices));
+    fleet.each(|_, name, devices| is_told_that_binary_is_not_carried(&scene, name, devices));
+    fleet.each(|_, name, devices| is_refused_with_a_wrong_key(name, devices));
+    fleet.each(|_, name, devices| is_told_that_it_is_disabled(&scene, name, devices));
+    // The whole fleet has one key.
+    scene.gateway.revoke(&scene.key);
+    fleet.each(|_, name, devices| {
+        assert_eq!(devices.wait("error", name)["data"]["code"], "AUTH_FAILED", "{name}");
+        devices.wait("disconnected", name);
+        assert_eq!(scene.alpha.status(name), "offline", "{name}");
+    });
+}
+
+fn is_carried_by_what_it_was_told(way: Way, name: &str, devices: &mut Devices) {
+    let wanted = if way.transports == "polling" { "polling" } else { "websocket" };
+    wait_for("its transport", SOON, || {
+        devices.order(&json!({"do": "transport", "name": name}));
+        (devices.wait("transport", name)["transport"] == wanted).then_some(())
+    });
+}
+
+fn echoes(scene: &Scene, name: &str) {
+    let text = json!({"text": "naïve € 💩 \u{2028}", "list": [1, 2.5, null]});
+    let answer = scene.alpha.call(name, "echo", &text);
+    assert_eq!(answer.json["data"], text, "{name}: {}", answer.json);
+    for bytes in [200 * 1024, 1024 * 1024 - 100] {
+        let payload = json!({"text": "x".repeat(bytes)});
+        let answer = scene.alpha.call(name, "echo", &payload);
+        assert_eq!(answer.status, 200, "{bytes} of {name}");
+        assert!(answer.json["data"] == payload, "{bytes} of {name}");
+    }
+}
+
+fn emit(name: &str, event: &str, arguments: &Value) -> Value {
+    json!({"do": "emit", "name": name, "event": event, "arguments": arguments, "callback": true})
+}
+
+fn is_called_back(name: &str, devices: &mut Devices) {
+    let ack = devices.trigger(name, "cold", &json!({"v": 0}));
+    assert_eq!(ack["received"], true, "{name}: {ack}");
+    devices.order(&emit(name, "trigger", &json!([{"triggerName": "hot", "payload": {"v": 1}}])));
+    devices.wait("called back", name);
+    assert_eq!(devices.wait("ack", name)["received"], true, "{name}");
+    devices.order(&emit(name, "heartbeat", &json!([])));
+    devices.wait("called back", name);
+    devices.wait("pong", name);
+}
+
+fn is_told_that_binary_is_not_carried(scene: &Scene, name: &str, devices: &mut Devices) {
+    devices.order(&json!({"do": "emit", "name": name, "event": "image", "binary": true}));
+    assert_eq!(devices.wait("error", name)["data"]["code"], "BINARY_UNSUPPORTED", "{name}");
+    devices.order(&json!({"do": "emit", "name": name, "event": "nobody-knows", "arguments": [1]}));
+    assert_eq!(scene.alpha.call(name, "echo", &json!(1)).json["data"], 1, "{name}: it is served as before");
+}
+
+fn is_refused_with_a_wrong_key(name: &str, devices: &mut Devices) {
+    let wrong = format!("{name}-wrong");
+    devices.order(&json!({"do": "connect", "name": wrong, "auth": {"apiKey": "api_wrong"}}));
+    let refused = devices.wait("refused", &wrong);
+    assert_eq!(refused["data"]["code"], "AUTH_FAILED", "{refused}");
+    gives_up(&wrong, devices);
+}
+
+/// Clients before 4.1 would try again by themselves after a refusal.
+fn gives_up(name: &str, devices: &mut Devices) {
+    devices.order(&json!({"do": "disconnect", "name": name}));
+    devices.wait("left", name);
+}
+
+fn is_told_that_it_is_disabled(scene: &Scene, name: &str, devices: &mut Devices) {
+    assert_eq!(scene.alpha.post(&format!("/devices/{name}/disable"), &json!({}), &[]).status, 200);
+    assert_eq!(devices.wait("error", name)["data"]["code"], "DEVICE_DISABLED", "{name}");
+    let reason = devices.wait("disconnected", name)["reason"].clone();
+    assert!(
+        ["io server disconnect", "server disconnect"].iter().any(|word| reason == *word),
+        "{name}: {reason}"
+    );
+    devices.order(&json!({"do": "connect", "name": name}));
+    assert_eq!(devices.wait("refused", name)["data"]["code"], "DEVICE_DISABLED", "{name}");
+    gives_up(name, devices);
+    assert_eq!(scene.alpha.post(&format!("/devices/{name}/enable"), &json!({}), &[]).status, 200);
+    devices.connect(name);
+}
+
+/// For a minute nobody says a word but the pings of Engine.IO; then the gateway is stopped and started, and every device comes
+/// back by itself.
+#[test]
+fn every_client_stays_through_a_minute_of_silence_and_returns_after_a_restart() {
+    const SILENCE: Duration = Duration::from_secs(60);
+    let mut scene = Scene::new();
+    let mut fleet = Fleet::connect(&scene);
+    let heard = scene.alpha.events(None).next(SILENCE);
+    assert!(heard.is_none(), "a silent device is nothing to tell: {heard:?}");
+    fleet.each(|way, name, devices| {
+        if let Client::Node(_) = way.client {
+            assert!(devices.others("ping").len() >= 2, "{name} was pinged every 25 s");
+        }
+        assert!(devices.others("disconnected").is_empty(), "{name}");
+        assert_eq!(scene.alpha.call(name, "echo", &json!(1)).json["data"], 1, "{name}");
+    });
+    scene.restart();
+    fleet.each(|_, name, devices| {
+        devices.wait("disconnected", name);
+        devices.wait("connected", name);
+        scene.ready(name);
+        assert_eq!(scene.alpha.call(name, "echo", &json!(2)).json["data"], 2, "{name}");
+    });
 }

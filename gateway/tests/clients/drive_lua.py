@@ -8,7 +8,11 @@ import asyncio
 import json
 import sys
 
+import lua_device.client
 from lua_device import DeviceClient, DeviceCommandDefinition
+
+# Tests do not wait for half a minute.
+lua_device.client.HEARTBEAT_INTERVAL_S = 1
 
 url, agent, key = sys.argv[1:4]
 devices = {}

@@ -3,7 +3,9 @@
 //
 //   node drive_socketio.mjs URL AGENT KEY TRANSPORTS     TRANSPORTS: websocket, polling, or default
 //
-// More than drive_lua.py says: {"saw":"refused","code":...,"message":...} for a connect_error, {"do":"emit",...} for raw events.
+// More than drive_lua.py says: {"saw":"refused","code":...,"message":...} for a connect_error, {"saw":"ping"} for one of Engine.IO.
+// More than it hears: {"do":"emit",...} for raw events, {"do":"beat",...} for a heartbeat every second, {"do":"transport",...} for
+// what carries it now.
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
@@ -59,7 +61,8 @@ const make = (name, auth) => {
   }
   socket.on("disconnect", (reason) => say("disconnected", name, { reason }));
   socket.on("connect_error", (error) => say("refused", name, { message: error.message, data: error.data ?? null }));
-  socket.io.engine?.on?.("upgrade", (transport) => say("upgraded", name, { transport: transport.name }));
+  // Older managers do not tell of pings.
+  socket.io.engine?.on?.("packet", ({ type }) => type === "ping" && say("ping", name));
   return socket;
 };
 
@@ -80,6 +83,12 @@ createInterface({ input: process.stdin }).on("line", (line) => {
       socket.emit(order.event, ...(order.arguments ?? []), ...attachment, ...callback);
       break;
     }
+    case "beat":
+      setInterval(() => socket.connected && socket.emit("heartbeat"), 1000);
+      break;
+    case "transport":
+      say("transport", name, { transport: socket.io.engine?.transport.name ?? null });
+      break;
     case "disconnect":
       socket.disconnect();
       say("left", name);

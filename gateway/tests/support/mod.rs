@@ -7,7 +7,8 @@
 
 pub mod agent;
 pub mod device;
-pub mod lua;
+pub mod devices;
+pub mod life;
 pub mod micropython;
 pub mod node;
 pub mod python;
@@ -15,6 +16,7 @@ pub mod raw;
 pub mod scene;
 pub mod service;
 pub mod tls;
+pub mod way;
 pub mod web_socket;
 
 use std::io::{BufRead, BufReader};
@@ -30,6 +32,8 @@ pub const SOON: Duration = Duration::from_secs(20);
 pub struct Gateway {
     child: Child,
     data: tempfile::TempDir,
+    cores: usize,
+    limits: String,
     pub http: SocketAddr,
     pub mqtt: SocketAddr,
     /// The same with TLS; who connects there trusts [`Gateway::authority`].
@@ -41,31 +45,18 @@ impl Gateway {
     /// Starts `gateway serve` on so many cores; `limits` are lines of the `[limits]` section.
     pub fn start(cores: usize, limits: &str) -> Self {
         let data = tempfile::tempdir().expect("a folder");
-        let config = data.path().join("gateway.toml");
-        let tls = gateway::dev::papers::make(data.path(), unix_s()).expect("a certificate");
-        let [certificate, key] = [tls.certificate, tls.key].map(|path| path.expect("it was made"));
-        let text = format!(
-            "data_dir = {:?}\ncores = {cores}\n\
-             [[listen]]\nprotocol = \"mqtt\"\naddress = \"127.0.0.1:0\"\n\
-             [[listen]]\nprotocol = \"http\"\naddress = \"127.0.0.1:0\"\n\
-             [[listen]]\nprotocol = \"mqtt\"\naddress = \"127.0.0.1:0\"\ntls = true\n\
-             [[listen]]\nprotocol = \"http\"\naddress = \"127.0.0.1:0\"\ntls = true\n\
-             [tls]\ncertificate = {certificate:?}\nkey = {key:?}\n\
-             [limits]\nunidentified_per_address = 0\n{limits}\n",
-            data.path().join("data")
-        );
-        std::fs::write(&config, text).expect("the configuration can be written");
-        let mut child = gateway()
-            .args(["serve", "--config"])
-            .arg(&config)
-            .stdout(Stdio::piped())
-            .stderr(std::fs::File::create(data.path().join("log")).expect("a file for the log"))
-            .spawn()
-            .expect("the gateway starts");
-        let banner = read_banner(&mut child);
-        let [mqtt, http, mqtts, https] =
-            ["mqtt://", "http://", "mqtts://", "https://"].map(|scheme| find_address(&banner, scheme));
-        Self { child, data, http, mqtt, https, mqtts }
+        let addresses = ["127.0.0.1:0".parse().expect("an address"); 4];
+        let (child, [mqtt, http, mqtts, https]) = serve(data.path(), cores, limits, addresses);
+        Self { child, data, cores, limits: limits.to_owned(), http, mqtt, https, mqtts }
+    }
+
+    /// Stops it gracefully and starts it again at the same addresses, with the same keys.
+    pub fn restart(&mut self) {
+        assert_eq!(self.end(), Some(0));
+        let addresses = [self.mqtt, self.http, self.mqtts, self.https];
+        let (child, bound) = serve(self.data.path(), self.cores, &self.limits, addresses);
+        assert_eq!(bound, addresses);
+        self.child = child;
     }
 
     /// Makes a key and gives its secret.
@@ -100,8 +91,21 @@ impl Gateway {
         self.child.id()
     }
 
+    /// Takes a key back.
+    pub fn revoke(&self, secret: &str) {
+        let id =
+            secret.strip_prefix("api_").and_then(|rest| rest.split_once('.')).expect("a secret's form").0;
+        let data = self.data_dir();
+        let output = gateway().args(["keys", "revoke", id, "--data"]).arg(data).output().expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Asks for a graceful stop and gives the exit code.
     pub fn stop(mut self) -> Option<i32> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Option<i32> {
         signal(self.child.id(), "TERM");
         let deadline = Instant::now() + SOON;
         loop {
@@ -122,6 +126,36 @@ impl Drop for Gateway {
             eprintln!("{}", self.log());
         }
     }
+}
+
+/// Starts `gateway serve` at these addresses and gives those that it bound: mqtt, http, and both with TLS.
+fn serve(folder: &Path, cores: usize, limits: &str, addresses: [SocketAddr; 4]) -> (Child, [SocketAddr; 4]) {
+    let config = folder.join("gateway.toml");
+    let tls = gateway::dev::papers::make(folder, unix_s()).expect("a certificate");
+    let [certificate, key] = [tls.certificate, tls.key].map(|path| path.expect("it was made"));
+    let [mqtt, http, mqtts, https] = addresses;
+    let text = format!(
+        "data_dir = {:?}\ncores = {cores}\n\
+         [[listen]]\nprotocol = \"mqtt\"\naddress = \"{mqtt}\"\n\
+         [[listen]]\nprotocol = \"http\"\naddress = \"{http}\"\n\
+         [[listen]]\nprotocol = \"mqtt\"\naddress = \"{mqtts}\"\ntls = true\n\
+         [[listen]]\nprotocol = \"http\"\naddress = \"{https}\"\ntls = true\n\
+         [tls]\ncertificate = {certificate:?}\nkey = {key:?}\n\
+         [limits]\nunidentified_per_address = 0\n{limits}\n",
+        folder.join("data")
+    );
+    std::fs::write(&config, text).expect("the configuration can be written");
+    let log = std::fs::File::options().create(true).append(true).open(folder.join("log"));
+    let mut child = gateway()
+        .args(["serve", "--config"])
+        .arg(&config)
+        .stdout(Stdio::piped())
+        .stderr(log.expect("a file for the log"))
+        .spawn()
+        .expect("the gateway starts");
+    let banner = read_banner(&mut child);
+    let bound = ["mqtt://", "http://", "mqtts://", "https://"].map(|scheme| find_address(&banner, scheme));
+    (child, bound)
 }
 
 /// Seconds since 1970, for certificates.

@@ -1,4 +1,7 @@
-//! Unmodified `lua-device-client` devices, driven from a test.
+//! Devices on unmodified clients, driven from a test: `lua-device-client`, `socket.io-client`, `python-socketio`.
+//!
+//! Owns the processes and the words that their drivers in `clients/` share: orders in on stdin, what a device saw out on stdout,
+//! one JSON object a line. Never knows what a word means.
 
 use super::{SOON, client_file};
 use serde_json::{Value, json};
@@ -9,41 +12,39 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// A process with any number of devices of one agent.
-pub struct LuaDevices {
+pub struct Devices {
     child: Child,
     orders: ChildStdin,
     words: Receiver<Value>,
     unread: Vec<Value>,
 }
 
-impl LuaDevices {
-    /// Starts the process; no device yet.
-    pub fn start(url: &str, agent: &str, key: &str) -> Self {
-        Self::trusting(Path::new("/dev/null"), url, agent, key)
-    }
-
-    /// The same, for devices that trust the authority in a file and no other.
-    pub fn trusting(authority: &Path, url: &str, agent: &str, key: &str) -> Self {
+impl Devices {
+    /// Starts a process of the Lua client: its URL, its agent, its key. It trusts the authority in a file and no other.
+    pub fn lua(authority: &Path, given: [&str; 3]) -> Self {
         let mut python = Command::new(super::python::python());
-        python.arg(client_file("drive_lua.py")).args([url, agent, key]).env("SSL_CERT_FILE", authority);
+        python.arg(client_file("drive_lua.py")).args(given).env("SSL_CERT_FILE", authority);
         Self::drive(&mut python)
     }
 
-    /// Starts a process of Node with devices on `socket.io-client` instead. `package` is the installed name of the client,
-    /// `transports` one transport or `default`.
-    pub fn start_socketio(
-        package: &str,
-        authority: &Path,
-        url: &str,
-        agent: &str,
-        key: &str,
-        transports: &str,
-    ) -> Self {
+    /// The same of a `socket.io-client`, by the installed name of its package.
+    pub fn node(package: &str, authority: &Path, given: [&str; 3], transports: &str) -> Self {
         let mut node = Command::new("node");
-        node.arg(client_file("drive_socketio.mjs")).args([url, agent, key, transports]);
+        node.arg(client_file("drive_socketio.mjs")).args(given).arg(transports);
         node.env("NODE_PATH", super::node::modules()).env("SOCKETIO_CLIENT", package);
         node.env("NODE_EXTRA_CA_CERTS", authority);
         Self::drive(&mut node)
+    }
+
+    /// The same of `python-socketio`, `sync` or `asyncio`.
+    pub fn python(flavour: &str, authority: &Path, given: [&str; 3], transports: &str) -> Self {
+        let mut python = Command::new(super::python::python());
+        python.arg(client_file("drive_python_socketio.py")).args(given).args([transports, flavour]);
+        // Each of the libraries below it looks elsewhere for those whom it may trust.
+        for variable in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "WEBSOCKET_CLIENT_CA_BUNDLE"] {
+            python.env(variable, authority);
+        }
+        Self::drive(&mut python)
     }
 
     fn drive(program: &mut Command) -> Self {
@@ -75,6 +76,11 @@ impl LuaDevices {
         self.wait("connected", name);
     }
 
+    /// Has a device beat every second, if it does not anyway.
+    pub fn beat(&mut self, name: &str) {
+        self.order(&json!({"do": "beat", "name": name}));
+    }
+
     /// Fires a trigger and gives the acknowledgement.
     pub fn trigger(&mut self, name: &str, trigger: &str, payload: &Value) -> Value {
         self.order(&json!({"do": "trigger", "name": name, "trigger": trigger, "payload": payload}));
@@ -83,21 +89,42 @@ impl LuaDevices {
 
     /// Waits for a word of a device; earlier other words stay for later.
     pub fn wait(&mut self, saw: &str, name: &str) -> Value {
-        let wanted = |word: &Value| word["saw"] == saw && word["name"] == name;
+        self.wait_any(&[saw], name)
+    }
+
+    /// Waits for the first of some words of a device.
+    pub fn wait_any(&mut self, saw: &[&str], name: &str) -> Value {
+        self.wait_within(SOON, saw, name)
+    }
+
+    /// The same for so long.
+    pub fn wait_within(&mut self, patience: Duration, saw: &[&str], name: &str) -> Value {
+        let wanted = |word: &Value| word["name"] == name && saw.iter().any(|saw| word["saw"] == *saw);
         if let Some(at) = self.unread.iter().position(wanted) {
             return self.unread.remove(at);
         }
-        let deadline = Instant::now() + SOON;
+        let deadline = Instant::now() + patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             let word = self.words.recv_timeout(left).unwrap_or_else(|_| {
-                panic!("{name} never saw {saw}; it saw {:?}", self.unread);
+                panic!("{name} never saw {saw:?}; it saw {:?}", self.unread);
             });
             if wanted(&word) {
                 return word;
             }
             self.unread.push(word);
         }
+    }
+
+    /// Forgets the words of one kind that nobody waited for.
+    pub fn forget(&mut self, saw: &str) {
+        self.unread.extend(self.words.try_iter());
+        self.unread.retain(|word| word["saw"] != saw);
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Words that nobody waited for, of one kind.
@@ -113,7 +140,7 @@ impl LuaDevices {
     }
 }
 
-impl Drop for LuaDevices {
+impl Drop for Devices {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
