@@ -73,3 +73,12 @@ pub fn introduce(name: &str, hears_pong: bool, out: &mut Vec<u8>) -> Result<(), 
     }
     Ok(())
 }
+
+/// The same for a device over Socket.IO, as one message of Engine.IO. The answers are the open packet, the connected namespace and the
+/// event `connected`.
+pub fn introduce_over_socketio(name: &str, out: &mut Vec<u8>) {
+    let auth = format!(
+        r#"40/devices,{{"apiKey":"{DEVICE_SECRET}","agentId":"{AGENT}","deviceName":"{name}","commands":{FOUR_COMMANDS}}}"#
+    );
+    out.extend_from_slice(auth.as_bytes());
+}

@@ -45,7 +45,7 @@ pub(crate) struct Gateway {
     child: Child,
     _data: tempfile::TempDir,
     pub(crate) mqtt: SocketAddr,
-    http: SocketAddr,
+    pub(crate) http: SocketAddr,
 }
 
 impl Gateway {

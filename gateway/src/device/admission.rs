@@ -208,11 +208,12 @@ impl Shard {
     fn unseat_older(&mut self, cx: &mut Cx<'_>, device: Key) -> bool {
         let Some(seat) = self.devices.get_mut(device).and_then(|row| row.seat.take()) else { return false };
         self.counters.closed(Closed::TakenOver);
+        let now = cx.now();
         let session = match self.peers.remove(seat.conn) {
             Some(Peer::Mqtt(mut peer)) => {
                 peer.verdict.get_or_insert(Reason::TakenOver);
                 if let Some(out) = self.lines.out_urgent(cx, seat.conn) {
-                    peer.goodbye(out);
+                    peer.goodbye(out, now);
                 }
                 self.keep_last_words(seat.conn, &mut peer);
                 Some(peer.session)

@@ -271,8 +271,10 @@ impl Shard {
     }
 
     fn device_published(&mut self, cx: &mut Cx<'_>, conn: Key, device: Key, arrival: &Arrival<'_>) -> Step {
-        let Some(row) = self.devices.get(device) else { return Step::Close };
-        let suffix = own_suffix(arrival.topic, row.agent.name(), &row.name);
+        let (Some(row), Some(peer)) = (self.devices.get(device), self.peers.mqtt_mut(conn)) else {
+            return Step::Close;
+        };
+        let suffix = peer.own_suffix(arrival.topic, row.agent.name(), &row.name);
         if let Some(suffix) = suffix.filter(|suffix| Inbound::parse(suffix).is_some()) {
             self.taps.show(cx, (row.agent.name(), &row.name), Way::In, suffix, &[arrival.payload]);
         }

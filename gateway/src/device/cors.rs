@@ -32,7 +32,7 @@ pub enum Page {
     /// One of any origin, where any may.
     Any,
     /// One of this place in the list.
-    Listed(usize),
+    Listed(u16),
     /// One that is not in the list.
     Unlisted,
 }
@@ -73,7 +73,8 @@ impl Origins {
             (_, None) => Page::None,
             (Self::Any, Some(_)) => Page::Any,
             (Self::Listed(list), Some(origin)) => {
-                list.iter().position(|listed| **listed == *origin).map_or(Page::Unlisted, Page::Listed)
+                let place = list.iter().position(|listed| **listed == *origin);
+                place.and_then(|place| u16::try_from(place).ok()).map_or(Page::Unlisted, Page::Listed)
             }
         }
     }
@@ -87,7 +88,7 @@ impl Origins {
             (Self::Any, _) => fields.push("Access-Control-Allow-Origin", "*"),
             (Self::Listed(list), page) => {
                 if let Page::Listed(place) = page
-                    && let Some(origin) = list.get(place)
+                    && let Some(origin) = list.get(usize::from(place))
                 {
                     fields.push("Access-Control-Allow-Origin", origin);
                     fields.push("Access-Control-Allow-Credentials", "true");

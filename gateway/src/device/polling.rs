@@ -110,7 +110,7 @@ impl Shard {
         let open = below.poll(now).ok().and_then(|()| below.take_answer()).unwrap_or_default();
         let above = socketio::Session::new(self.facts.socketio.clone(), now);
         let mut peer = MqttPeer::new(&self.facts, now);
-        peer.wire = Wire::SocketIo(Box::new(Translator::new(below, above, None, sid, now)));
+        peer.wire = Wire::SocketIo(Box::new(Translator::new(below, above, None, sid)));
         let (key, crowded) = self.lines.insert(Line::new(id, cx.core(), cx.opened(conn)));
         self.peers.insert(key, Peer::Mqtt(Box::new(peer)));
         self.sids.insert(id, Whereabouts::Here(key));

@@ -74,7 +74,7 @@ impl Shard {
         let above = socketio::Session::new(self.facts.socketio.clone(), now);
         let socket = ws::Session::new(self.facts.socketio_ws.clone(), now);
         let mut peer = MqttPeer::new(&self.facts, opened_at);
-        peer.wire = Wire::SocketIo(Box::new(Translator::new(below, above, Some(socket), sid, now)));
+        peer.wire = Wire::SocketIo(Box::new(Translator::new(below, above, Some(socket), sid)));
         self.peers.remove(conn);
         self.peers.insert(conn, Peer::Mqtt(Box::new(peer)));
     }

@@ -15,7 +15,7 @@
 //! ```
 
 use super::status::Reason;
-use super::topic::{Outbound, PREFIX};
+use super::topic::{self, Outbound};
 use crate::metrics::AuthOutcome;
 use codec::json::{Kind, Raw, encode_str, members};
 use codec::mqtt::{
@@ -39,20 +39,28 @@ pub struct Translator {
     socket: Option<ws::Session>,
     /// MQTT that the conversation has not taken yet.
     inbox: Vec<u8>,
-    /// What its topics begin with, once it has said who it is.
-    prefix: Box<str>,
-    sid: Box<str>,
-    /// Events that want an acknowledgement, by the identifier that their PUBLISH has.
-    acks: Vec<(PacketId, u64)>,
+    /// What matters until it is accepted: an idle device has none of it.
+    login: Option<Box<LogIn>>,
+    /// Events that want an acknowledgement; absent until there was one.
+    acks: Option<Box<Acks>>,
     last_id: u16,
+    /// Events that nobody knows.
+    unknown: u32,
+}
+
+/// What is known of a client before it is accepted.
+#[derive(Debug)]
+struct LogIn {
+    sid: Box<str>,
     /// Why it is refused, when it is.
     refusal: Option<AuthOutcome>,
     /// When it may try again, where that is known.
     retry_after_ms: u32,
-    /// Events that nobody knows.
-    unknown: u32,
-    now: Instant,
 }
+
+/// Events that want an acknowledgement, by the identifier that their PUBLISH has.
+#[derive(Debug, Default)]
+struct Acks(Vec<(PacketId, u64)>);
 
 /// What a look at the received bytes has found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,27 +95,22 @@ impl Translator {
         above: socketio::Session,
         socket: Option<ws::Session>,
         sid: Box<str>,
-        now: Instant,
     ) -> Self {
+        let login = LogIn { sid, refusal: None, retry_after_ms: 0 };
         Self {
             below,
             above,
             socket,
             inbox: Vec::new(),
-            prefix: "".into(),
-            sid,
-            acks: Vec::new(),
+            login: Some(Box::new(login)),
+            acks: None,
             last_id: 1,
-            refusal: None,
-            retry_after_ms: 0,
             unknown: 0,
-            now,
         }
     }
 
     /// Takes the next message out of what was received, and writes down what it means.
     pub fn hear(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>, now: Instant) -> Heard {
-        self.now = now;
         let Some(socket) = &mut self.socket else { return Heard::Nothing };
         let message = match socket.next(input, out, now) {
             Ok(None) => return Heard::Nothing,
@@ -132,7 +135,6 @@ impl Translator {
         out: &mut Vec<u8>,
         now: Instant,
     ) -> Heard {
-        self.now = now;
         let heard = match packet {
             Ok(packet) => self.below.hear(packet, now),
             Err(malformed) => Err(self.below.fail(malformed.into())),
@@ -198,7 +200,6 @@ impl Translator {
         ) else {
             return false;
         };
-        self.prefix = format!("{PREFIX}{agent}/{device}/").into();
         let (client_id, username) = (format!("lua-{agent}-{device}"), format!("{agent}:{device}"));
         let connect = mqtt::Connect {
             client_id: &client_id,
@@ -210,7 +211,7 @@ impl Translator {
             password: Some(secret.as_bytes()),
         };
         let from = self.inbox.len();
-        let topics = Outbound::ALL.map(|topic| format!("{}{}", self.prefix, topic.suffix()));
+        let topics = Outbound::ALL.map(|topic| topic::parts(agent, device, topic).concat());
         let filters = topics.each_ref().map(|topic| (topic.as_str(), QoS::AtMostOnce));
         let written = connect.encode(&mut self.inbox).is_ok()
             && encode_subscribe(&mut self.inbox, PacketId::MIN, &filters).is_ok()
@@ -256,8 +257,11 @@ impl Translator {
         let id = ack.map(|_| self.new_id());
         let qos = if id.is_some() { QoS::AtLeastOnce } else { QoS::AtMostOnce };
         let head = PublishHead { qos, dup: false, retain: false, id };
-        self.acks.extend(id.zip(ack));
-        encode_publish(&mut self.inbox, head, &[&self.prefix, suffix], payload).is_ok()
+        if let Some(waiting) = id.zip(ack) {
+            self.acks.get_or_insert_default().0.push(waiting);
+        }
+        // Its topics are its own, and bare: nobody else is on this wire.
+        encode_publish(&mut self.inbox, head, &[suffix], payload).is_ok()
     }
 
     fn new_id(&mut self) -> PacketId {
@@ -291,12 +295,16 @@ impl Translator {
 
     /// Why the CONNACK that comes next refuses.
     pub fn refused(&mut self, outcome: AuthOutcome) {
-        self.refusal = Some(outcome);
+        if let Some(login) = &mut self.login {
+            login.refusal = Some(outcome);
+        }
     }
 
     /// The refusal that comes next is for a lock-out that lasts so long still.
     pub fn locked_out_for(&mut self, left: Duration) {
-        self.retry_after_ms = u32::try_from(left.as_millis()).unwrap_or(u32::MAX);
+        if let Some(login) = &mut self.login {
+            login.retry_after_ms = u32::try_from(left.as_millis()).unwrap_or(u32::MAX);
+        }
     }
 
     /// The layer that carries it, for those who bring its requests.
@@ -336,13 +344,14 @@ impl Translator {
     fn tell(&mut self, packet: &Packet<'_>, out: &mut Vec<u8>) {
         match packet {
             Packet::ConnAck(ConnAck { code: ConnectCode::Accepted, .. }) => {
+                let Some(login) = self.login.take() else { return };
                 let mut voice = Voice { session: &mut self.below, out };
-                self.above.accept(NAMESPACE, &self.sid, &mut voice);
+                self.above.accept(NAMESPACE, &login.sid, &mut voice);
             }
             // It may try again, which a refusal would forbid: the connection just ends.
             Packet::ConnAck(ConnAck { code: ConnectCode::ServerUnavailable, .. }) => {}
             Packet::ConnAck(_) => {
-                let word = match self.refusal {
+                let word = match self.login.as_ref().and_then(|login| login.refusal) {
                     Some(AuthOutcome::OtherBinding) => &AGENT_FORBIDDEN,
                     Some(AuthOutcome::Disabled) => &DEVICE_DISABLED,
                     Some(AuthOutcome::RateLimited) => &RATE_LIMITED,
@@ -360,8 +369,9 @@ impl Translator {
                 }
             }
             Packet::PubAck(id) => {
-                let Some(at) = self.acks.iter().position(|(waiting, _)| waiting == id) else { return };
-                let (_, ack) = self.acks.remove(at);
+                let Some(acks) = &mut self.acks else { return };
+                let Some(at) = acks.0.iter().position(|(waiting, _)| waiting == id) else { return };
+                let (_, ack) = acks.0.remove(at);
                 let mut voice = Voice { session: &mut self.below, out };
                 self.above.acknowledge(Head::plain(NAMESPACE), ack, &[], &mut voice);
             }
@@ -398,7 +408,7 @@ impl Translator {
     fn refuse(&mut self, word: &Word, out: &mut Vec<u8>) {
         let (mut message, mut data) = (Vec::new(), Vec::new());
         encode_str(&mut message, word.1);
-        word.write_with(&mut data, self.retry_after_ms);
+        word.write_with(&mut data, self.login.as_ref().map_or(0, |login| login.retry_after_ms));
         let parts: [&[u8]; 5] = [b"{\"message\":", &message, b",\"data\":", &data, b"}"];
         let mut voice = Voice { session: &mut self.below, out };
         self.above.refuse(NAMESPACE, &parts, &mut voice);
@@ -406,7 +416,7 @@ impl Translator {
 
     /// The last words. Who must not come back at once is told so: a bare close would make a stock client return. Whoever may is
     /// told nothing.
-    pub fn goodbye(&mut self, verdict: Option<Reason>, code: CloseCode, out: &mut Vec<u8>) {
+    pub fn goodbye(&mut self, verdict: Option<Reason>, code: CloseCode, out: &mut Vec<u8>, now: Instant) {
         let word = match verdict {
             Some(Reason::TakenOver) => Some(&TAKEN_OVER),
             Some(Reason::AuthFailed) => Some(&AUTH_FAILED),
@@ -418,15 +428,15 @@ impl Translator {
         {
             self.scold(word, out);
             let mut voice = Voice { session: &mut self.below, out };
-            self.above.disconnect(NAMESPACE, Some(&mut voice), self.now);
+            self.above.disconnect(NAMESPACE, Some(&mut voice), now);
         }
-        if word.is_some() || self.refusal.is_some() {
-            self.below.close_without_a_word(self.now);
+        if word.is_some() || self.login.as_ref().is_some_and(|login| login.refusal.is_some()) {
+            self.below.close_without_a_word(now);
         } else {
-            self.below.lose(self.now);
+            self.below.lose(now);
         }
         if let Some(socket) = &mut self.socket {
-            socket.close(code, "", out, self.now);
+            socket.close(code, "", out, now);
         }
     }
 
@@ -436,7 +446,6 @@ impl Translator {
     ///
     /// The name of the rule that was broken: hang up.
     pub fn handle_timeout(&mut self, out: &mut Vec<u8>, now: Instant) -> Result<(), &'static str> {
-        self.now = now;
         self.below.handle_timeout(out, now).map_err(|violation| violation.name())?;
         let closing = self.socket.as_mut().map_or(Ok(()), |socket| socket.handle_timeout(now));
         closing.map_err(|violation| violation.name())

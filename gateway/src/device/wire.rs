@@ -11,6 +11,7 @@
 
 use super::conversation::MqttPeer;
 use super::status::Reason;
+use super::topic::own_suffix;
 use super::translator::Translator;
 use crate::agent::errors::{ApiError, CONTENT_TYPE, Problem};
 use crate::metrics::{AuthOutcome, Closed, Transport};
@@ -104,13 +105,18 @@ impl MqttPeer {
     }
 
     /// The last word before we hang up: MQTT 3.1.1 has none for a server, WebSocket has a close frame.
-    pub fn goodbye(&mut self, out: &mut Vec<u8>) {
+    pub fn goodbye(&mut self, out: &mut Vec<u8>, now: Instant) {
         let code = close_code(self.verdict);
         match &mut self.wire {
             Wire::Plain => {}
             Wire::WebSocket(stream) => stream.close(code, out),
-            Wire::SocketIo(translator) => translator.goodbye(self.verdict, code, out),
+            Wire::SocketIo(translator) => translator.goodbye(self.verdict, code, out, now),
         }
+    }
+
+    /// The suffix of `topic` if it is this device's own. Below Socket.IO there are no others, and they are bare.
+    pub fn own_suffix<'t>(&self, topic: &'t str, agent: &str, device: &str) -> Option<&'t str> {
+        if self.is_socketio() { Some(topic) } else { own_suffix(topic, agent, device) }
     }
 
     /// Whether it speaks Socket.IO.
@@ -198,8 +204,9 @@ impl Shard {
 
     /// Writes the last word, once.
     pub(crate) fn say_goodbye(&mut self, cx: &mut Cx<'_>, conn: Key) {
+        let now = cx.now();
         if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) {
-            peer.goodbye(out);
+            peer.goodbye(out, now);
         }
     }
 
