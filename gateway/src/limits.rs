@@ -86,8 +86,7 @@ limits! {
     "An agent's share" {
         /// Triggers that all devices of one agent may fire in a second; one more is answered `RATE_LIMITED`.
         triggers_per_second_per_agent: u32 = 10, 0..=1_000_000, "triggers/s";
-        /// Commands of one agent that may wait for an answer, each request that repeats one counted like it; one more is answered 429
-        /// `too-many-commands`.
+        /// Commands of one agent that may wait for an answer; one more is answered 429 `too-many-commands`.
         commands_in_flight_per_agent: u32 = 100, 0..=1_000_000, "commands";
         /// Events kept in memory for an agent's stream; older ones give way to a `gap` event.
         events_kept_per_agent: u32 = 10_000, 1..=10_000_000, "events";

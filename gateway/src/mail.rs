@@ -113,8 +113,8 @@ pub struct Ask {
     pub ticket: Key,
     /// Whose device it is.
     pub agent: Arc<Agent>,
-    /// The agent's place among its commands in flight; given back when the command settles and this is dropped. None when all
-    /// are taken and the request may be a repeat, which needs none.
+    /// The agent's place among its commands in flight; given back when the command settles and this is dropped. None where an
+    /// idempotency key says that the request may be a repeat, which needs none.
     pub place: Option<InFlight>,
     /// Device name, command name, idempotency key and payload, in one buffer.
     pub text: AskText,

@@ -69,7 +69,8 @@ impl Shard {
         }
     }
 
-    /// Takes a place among the commands in flight, opens a ticket and posts the ask to the device's home.
+    /// Takes a place among the commands in flight, opens a ticket and posts the ask to the device's home. A request with an
+    /// idempotency key may be a repeat, which takes no place: only the home knows, and takes it there.
     pub(super) fn send_ask(&mut self, cx: &mut Cx<'_>, conn: Key, agent: &Arc<Agent>, wanted: &Wanted<'_>) {
         if cx.draining() {
             return self.unsent(cx, conn, ApiError::ShuttingDown, "");
@@ -77,8 +78,10 @@ impl Shard {
         if cx.congested() {
             return self.unsent(cx, conn, ApiError::DeviceBusy, "The gateway is busy.");
         }
-        let place = agent.try_begin_command(self.facts.limits.commands_in_flight_per_agent);
-        if place.is_none() && wanted.key.is_empty() {
+        let is_sole = wanted.key.is_empty();
+        let most = self.facts.limits.commands_in_flight_per_agent;
+        let place = is_sole.then(|| agent.try_begin_command(most)).flatten();
+        if is_sole && place.is_none() {
             return self.unsent(cx, conn, ApiError::TooManyCommands, "");
         }
         let Wanted { device, command, payload, key, timeout_ms, waits, queues, preferred } = *wanted;

@@ -53,7 +53,10 @@ impl Shard {
         {
             return;
         }
-        let Some(place) = ask.place.take() else {
+        let most = self.facts.limits.commands_in_flight_per_agent;
+        // One with a key comes without a place, and is no repeat.
+        let place = ask.place.take().or_else(|| name.and_then(|_| ask.agent.try_begin_command(most)));
+        let Some(place) = place else {
             return self.decline(cx, ask, &Outcome::TooManyCommands.into());
         };
         if ask.text.command().starts_with(TEST_TRIGGER) {

@@ -190,20 +190,13 @@ impl Ledger {
     /// moment when `n` was said and now: a refusal is decided at some moment between the two.
     pub fn most_beside(&self, n: usize, of: impl Fn(&Question) -> bool) -> usize {
         let since = self.questions[n].said_step;
-        let others: Vec<(u64, u64, usize)> = (self.questions.iter().enumerate())
-            .filter(|&(_, question)| of(question))
-            .map(|(other, question)| {
-                // Every request that waits for an answer counts, those that repeat another under its key included.
-                let requests = 1 + question.again - usize::from(other == n);
-                (question.said_step, question.ended_step.unwrap_or(u64::MAX), requests)
-            })
-            .filter(|&(_, ended, requests)| ended >= since && requests > 0)
+        let others: Vec<(u64, u64)> = (self.questions.iter().enumerate())
+            .filter(|&(other, question)| other != n && of(question))
+            .map(|(_, question)| (question.said_step, question.ended_step.unwrap_or(u64::MAX)))
+            .filter(|&(_, ended)| ended >= since)
             .collect();
-        let moments = others.iter().map(|&(said, ..)| said.max(since));
-        let under_way = |at: u64| {
-            let then = others.iter().filter(|&&(said, ended, _)| said <= at && at <= ended);
-            then.map(|&(.., requests)| requests).sum()
-        };
+        let moments = others.iter().map(|&(said, _)| said.max(since));
+        let under_way = |at: u64| others.iter().filter(|&&(said, ended)| said <= at && at <= ended).count();
         moments.map(under_way).max().unwrap_or(0)
     }
 
