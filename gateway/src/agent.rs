@@ -26,4 +26,5 @@ pub mod routes;
 pub mod tap;
 pub mod ticket;
 pub mod tools;
+pub mod validator;
 pub mod vetting;

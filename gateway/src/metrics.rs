@@ -12,8 +12,8 @@ mod table;
 
 pub use counters::Counters;
 pub use labels::{
-    AuthOutcome, Closed, CommandOutcome, ConnectionOutcome, DeviceStatus, Direction, MemoryKind, Transport,
-    TriggerOutcome,
+    AuthOutcome, Closed, CommandOutcome, ConnectionOutcome, DeviceStatus, Direction, MemoryKind, ToolList,
+    Transport, TriggerOutcome,
 };
 pub use render::{CONTENT_TYPE, markdown, render};
 

@@ -7,10 +7,12 @@ use super::call::Call;
 use super::errors::{ApiError, Problem};
 use super::gather::{Query, View};
 use super::parameters::{BAD_ENCODING, parameters};
-use super::tools::{Catalog, Format, ToolDevice, etag};
+use super::tools::{Catalog, Format, ToolDevice};
+use super::validator::{self, Stamp};
 use crate::auth::Agent;
 use crate::device::manifest::{Command, Manifest};
 use crate::device::status::Status;
+use crate::metrics::ToolList;
 use crate::shard::{Cx, Shard};
 use crate::wall::Rfc3339;
 use codec::json::encode_str;
@@ -49,6 +51,8 @@ pub enum What {
         format: Format,
         /// The `If-None-Match` of the request.
         known: Option<Box<str>>,
+        /// Of the moment before the cores were asked.
+        stamp: Stamp,
     },
     /// The owner of a tool.
     Call(Box<Call>),
@@ -118,8 +122,14 @@ impl Shard {
                 }
             }
         }
-        let known = request.header("if-none-match").map(Into::into);
-        self.ask_fleet(cx, conn, agent, Query::default(), What::Tools { format, known });
+        let known = request.header("if-none-match");
+        let stamp = Stamp::now(&self.facts.home, agent, format);
+        if let Some(tag) = known.and_then(|known| validator::with_stamp(known, stamp)) {
+            self.counters.tool_list(ToolList::Unchanged);
+            return self.send_tools(cx, conn, tag, None);
+        }
+        let what = What::Tools { format, known: known.map(Into::into), stamp };
+        self.ask_fleet(cx, conn, agent, Query::default(), what);
     }
 
     /// Answers that a parameter cannot be used.
@@ -185,24 +195,26 @@ impl Shard {
         views: Vec<View>,
         format: Format,
         known: Option<&str>,
+        stamp: Stamp,
     ) {
         let devices: Vec<ToolDevice> = views.into_iter().map(ToolDevice::from).collect();
         let mut body = Vec::new();
         Catalog::new(devices).render(format, &mut body);
-        let tag = etag(&body);
-        let headers = [("ETag", tag.as_str()), ("Cache-Control", "no-cache")];
-        let unchanged =
-            known.is_some_and(|known| known == "*" || known.split(',').any(|one| same_tag(one, &tag)));
-        let (status, content_type, body): (u16, &str, &[&[u8]]) =
-            if unchanged { (304, "", &[]) } else { (200, "application/json", &[&body]) };
+        let tag = validator::etag(&body, stamp);
+        let same = known.is_some_and(|known| validator::has_words_of(known, &tag));
+        self.counters.tool_list(if same { ToolList::Same } else { ToolList::Sent });
+        self.send_tools(cx, conn, &tag, (!same).then_some(&*body));
+    }
+
+    /// Sends a list of tools, or tells that it is still the one with this tag.
+    fn send_tools(&mut self, cx: &mut Cx<'_>, conn: Key, tag: &str, list: Option<&[u8]>) {
+        let headers = [("ETag", tag), ("Cache-Control", "no-cache")];
+        let (status, content_type, body) = match &list {
+            Some(list) => (200, "application/json", std::slice::from_ref(list)),
+            None => (304, "", &[][..]),
+        };
         self.respond_parts(cx, conn, Response { status, content_type, headers: &headers, body });
     }
-}
-
-/// Weak comparison, as If-None-Match wants it (RFC 9110, 13.1.2).
-fn same_tag(one: &str, tag: &str) -> bool {
-    let one = one.trim();
-    one.strip_prefix("W/").unwrap_or(one) == tag
 }
 
 /// Writes the members that every list shows of a device.

@@ -184,8 +184,8 @@ impl Shard {
                 self.answer_devices(cx, conn, &rendering.views, limit, after.as_deref());
             }
             What::Call(call) => self.resolve_call(cx, conn, rendering.views, &call),
-            What::Tools { format, known } => {
-                self.answer_tools(cx, conn, rendering.views, format, known.as_deref())
+            What::Tools { format, known, stamp } => {
+                self.answer_tools(cx, conn, rendering.views, format, known.as_deref(), stamp)
             }
         }
     }

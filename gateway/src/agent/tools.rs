@@ -12,13 +12,12 @@ use codec::json::encode_str;
 use hashbrown::{HashMap, HashSet};
 use sha2::{Digest, Sha256};
 use siphasher::sip::SipHasher13;
-use std::fmt::Write as _;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 /// Longest name, in characters; what the strictest of the model vendors takes.
 pub const NAME_CHARS_MAX: usize = 64;
-/// Hexadecimal digits of the hash in a shortened name.
+/// Hexadecimal digits of the hash in a shortened name: 32 bits.
 const HASH_DIGITS: usize = 8;
 /// What a shortened command leaves of itself at most.
 const COMMAND_CHARS_MAX: usize = 24;
@@ -206,11 +205,15 @@ impl Catalog {
             taken.extend(alone.cloned());
             names.push(alone.cloned());
         }
-        for (at, tool) in
-            self.tools.iter().enumerate().filter(|(at, _)| names[*at].is_none()).collect::<Vec<_>>()
-        {
-            let hashed = (0..).map(|round| hashed_name(self.words(tool), tool.command.is_some(), round));
-            let free = hashed.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
+        // Should two hashes meet, the first keeps it: in the order of the pairs, not of a manifest.
+        let mut unnamed: Vec<usize> = (0..names.len()).filter(|&at| names[at].is_none()).collect();
+        unnamed.sort_by_key(|&at| {
+            (self.tools[at].device, self.command(&self.tools[at]).map(|command| &*command.name))
+        });
+        for at in unnamed {
+            let tool = &self.tools[at];
+            let mut rounds = (0..).map(|round| hashed_name(self.words(tool), tool.command.is_some(), round));
+            let free = rounds.find(|name| !taken.contains(name)).unwrap_or_default();
             taken.insert(free.clone());
             names[at] = Some(free);
         }
@@ -222,25 +225,24 @@ impl Catalog {
 
 /// The name as it should be, if it is a legal one.
 fn plain_name((device, command): (&str, &str)) -> Option<String> {
-    let name = format!("device__{}__{command}", device.replace('-', "_"));
-    (name.len() <= NAME_CHARS_MAX && name.chars().all(is_legal)).then_some(name)
+    let bytes = "device__".len() + device.len() + "__".len() + command.len();
+    let is_plain = bytes <= NAME_CHARS_MAX && device.chars().chain(command.chars()).all(is_legal);
+    is_plain.then(|| format!("device__{}__{command}", device.replace('-', "_")))
 }
 
 /// A name for a pair whose plain one is too long, not legal, or not its alone.
 fn hashed_name((device, command): (&str, &str), is_command: bool, round: u32) -> String {
-    let mut hash = Sha256::new();
+    let mut pair = Vec::with_capacity(256);
     for part in [device.as_bytes(), command.as_bytes(), &[u8::from(is_command)], &round.to_be_bytes()] {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
+        pair.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        pair.extend_from_slice(part);
     }
-    let mut digits = String::new();
-    for byte in hash.finalize().iter().take(HASH_DIGITS / 2) {
-        write!(digits, "{byte:02x}").expect("writing to a String cannot fail");
-    }
+    let hash = Sha256::digest(&pair);
+    let digits = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
     let command = shortened(command, COMMAND_CHARS_MAX);
     let device_chars_max =
         NAME_CHARS_MAX - "device__".len() - "__".len() - command.len() - "_".len() - HASH_DIGITS;
-    format!("device__{}__{command}_{digits}", shortened(device, device_chars_max))
+    format!("device__{}__{command}_{digits:0HASH_DIGITS$x}", shortened(device, device_chars_max))
 }
 
 fn shortened(text: &str, chars_max: usize) -> String {
@@ -251,114 +253,6 @@ fn is_legal(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '-'
 }
 
-/// A strong validator of rendered tools (RFC 9110, 8.8.3).
-pub fn etag(rendered: &[u8]) -> String {
-    let mut tag = String::from("\"");
-    for byte in Sha256::digest(rendered).iter().take(16) {
-        write!(tag, "{byte:02x}").expect("writing to a String cannot fail");
-    }
-    tag.push('"');
-    tag
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::device::manifest::ManifestLimits;
-    use std::collections::BTreeSet;
-
-    fn device(name: &str, commands: &[&str], online: bool) -> ToolDevice {
-        let list: Vec<String> = commands.iter().map(|name| format!(r#"{{"name":"{name}"}}"#)).collect();
-        let json = format!("[{}]", list.join(","));
-        let manifest = Manifest::parse(json.as_bytes(), ManifestLimits::default()).expect("valid");
-        ToolDevice { name: name.into(), manifest: Some(Arc::new(manifest)), online }
-    }
-
-    fn names(catalog: &Catalog) -> Vec<&str> {
-        catalog.tools.iter().map(|tool| tool.name.as_str()).collect()
-    }
-
-    #[test]
-    fn names_are_as_the_contract_says() {
-        let catalog = Catalog::new(vec![device("pico-sensor", &["read"], true)]);
-        assert_eq!(names(&catalog), ["device__pico_sensor__is_online", "device__pico_sensor__read"]);
-        let (device, target) = catalog.resolve("device__pico_sensor__read").expect("it is there");
-        assert_eq!((&**device, target), ("pico-sensor", Target::Command("read")));
-    }
-
-    #[test]
-    fn a_name_that_two_claim_belongs_to_neither() {
-        let catalog = Catalog::new(vec![device("a-b", &["x"], true), device("a_b", &["x"], true)]);
-        let unique: BTreeSet<_> = names(&catalog).into_iter().map(str::to_owned).collect();
-        assert_eq!(unique.len(), 4);
-        assert!(!unique.contains("device__a_b__x"));
-        let alone = Catalog::new(vec![device("a-b", &["x"], true)]);
-        assert_eq!(alone.tool_name("a-b", Target::Command("x")), Some("device__a_b__x"));
-    }
-
-    #[test]
-    fn a_command_called_is_online_does_not_hide_the_gateways_own() {
-        let catalog = Catalog::new(vec![device("d", &["is_online"], true)]);
-        let own = catalog.tool_name("d", Target::IsOnline).expect("it has one");
-        let theirs = catalog.tool_name("d", Target::Command("is_online")).expect("it has one");
-        assert_ne!(own, theirs);
-    }
-
-    #[test]
-    fn a_device_that_is_away_shows_only_whether_it_is_here() {
-        let catalog = Catalog::new(vec![device("d", &["x"], false)]);
-        let mut out = Vec::new();
-        catalog.render(Format::Default, &mut out);
-        let json: serde_json::Value = serde_json::from_slice(&out).expect("valid JSON");
-        assert_eq!(json["tools"].as_array().expect("a list").len(), 1);
-        assert_eq!(json["tools"][0]["name"], "device__d__is_online");
-        assert!(catalog.resolve("device__d__x").is_some(), "it still resolves");
-    }
-
-    #[test]
-    fn every_format_is_json_of_the_right_shape() {
-        let catalog = Catalog::new(vec![device("d", &["x"], true)]);
-        for (format, pointer) in [
-            (Format::Default, "/tools/1/inputSchema/type"),
-            (Format::OpenAi, "/1/function/parameters/type"),
-            (Format::Anthropic, "/1/input_schema/type"),
-            (Format::Mcp, "/tools/1/inputSchema/type"),
-        ] {
-            let mut out = Vec::new();
-            catalog.render(format, &mut out);
-            let json: serde_json::Value = serde_json::from_slice(&out).expect("valid JSON");
-            assert_eq!(json.pointer(pointer).expect("it is there"), "object", "{format:?}");
-        }
-    }
-
-    #[test]
-    fn many_random_pairs_get_legal_names_and_no_two_the_same() {
-        let letters = ['a', 'b', '-', '_', 'é', '.', 'Z'];
-        let mut state = 7u64;
-        let mut draw = |below: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % below
-        };
-        let mut devices = BTreeSet::new();
-        for _ in 0..5000 {
-            let longest = if draw(10) == 0 { 200 } else { 5 };
-            let chars = 1 + draw(longest);
-            devices.insert((0..chars).map(|_| letters[draw(7) as usize]).collect::<String>());
-        }
-        let long = "c".repeat(64);
-        let commands = ["x", "y__z", "z", "is_online", "a_b__x", long.as_str()];
-        let catalog = Catalog::new(devices.iter().map(|name| device(name, &commands, true)).collect());
-        let unique: BTreeSet<_> = names(&catalog).into_iter().collect();
-        assert_eq!(unique.len(), catalog.tools.len(), "no two the same");
-        for name in unique {
-            assert!((1..=NAME_CHARS_MAX).contains(&name.len()) && name.chars().all(is_legal), "{name}");
-        }
-    }
-
-    #[test]
-    fn the_etag_changes_with_the_words() {
-        assert_eq!(etag(b"a"), etag(b"a"));
-        assert_ne!(etag(b"a"), etag(b"b"));
-        assert!(etag(b"a").starts_with('"'));
-    }
-}
+#[path = "tools/tests.rs"]
+mod tests;

@@ -1,11 +1,15 @@
-//! An agent's quotas: commands in flight, event streams and triggers per second, shared by all cores.
+//! What all cores share of an agent: its quotas (commands in flight, event streams, triggers per second), and how often its
+//! list of tools has changed.
 //!
-//! Owns three atomics per agent and nothing else; both are changed without a lock and read without an order between them.
-//! It never waits, never decides how many are allowed (the caller brings the limit), and knows no device.
+//! Owns four atomics per agent and nothing else; they are changed without a lock. It never waits, never decides how many are
+//! allowed (the caller brings the limit), and knows no device.
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 /// Length of the window in which triggers are counted, in ms.
 const WINDOW_MS: u64 = 1000;
@@ -22,6 +26,10 @@ pub struct Agent {
     streams: AtomicU32,
     /// Start of the current window in ms (upper bits) and triggers counted in it (lower bits).
     triggers: AtomicU64,
+    /// Tells this agent from an earlier one of the same name, which everybody had forgotten.
+    serial: u64,
+    /// The sum of what each core counts: how often its part of the list of tools changed.
+    list_changes: AtomicU64,
 }
 
 /// One command's place in its agent's share, given back on drop.
@@ -38,19 +46,21 @@ pub struct RetryAfterMs(pub u64);
 
 impl Agent {
     /// An agent with nothing taken.
-    pub(super) fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str, serial: u64) -> Self {
         Self {
             name: name.into(),
             in_flight: AtomicU32::new(0),
             streams: AtomicU32::new(0),
             triggers: AtomicU64::new(0),
+            serial,
+            list_changes: AtomicU64::new(0),
         }
     }
 
     /// An agent of a unit test.
     #[cfg(test)]
     pub(crate) fn for_tests(name: &str) -> Arc<Self> {
-        Arc::new(Self::new(name))
+        Arc::new(Self::new(name, 0))
     }
 
     /// The agent's id.
@@ -61,6 +71,18 @@ impl Agent {
     /// The agent's id, to be shared with the store.
     pub fn name_shared(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Counts a change of what the list of tools says: a device came or went, described itself, or is not known any more.
+    /// To be called by the device's core in the turn of the change.
+    pub(crate) fn count_list_change(&self) {
+        self.list_changes.fetch_add(1, Release);
+    }
+
+    /// Which agent of this name it is, and how often its list of tools has changed. Whoever asks the cores after this hears at least
+    /// of so many changes.
+    pub(crate) fn list_changes(&self) -> (u64, u64) {
+        (self.serial, self.list_changes.load(Acquire))
     }
 
     /// Commands that hold a place now.
@@ -181,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_dropped_stream_gives_its_place_back() {
-        let agent = Arc::new(Agent::new("a"));
+        let agent = Arc::new(Agent::new("a", 0));
         let stream = agent.try_open_stream(1);
         assert!(stream.is_some() && agent.try_open_stream(1).is_none());
         drop(stream);
@@ -190,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_dropped_command_gives_its_place_back() {
-        let agent = Arc::new(Agent::new("a"));
+        let agent = Arc::new(Agent::new("a", 0));
         let first = agent.try_begin_command(2);
         let second = agent.try_begin_command(2);
         assert!(first.is_some() && second.is_some());
@@ -204,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_lowered_limit_waits_for_what_is_in_flight() {
-        let agent = Arc::new(Agent::new("a"));
+        let agent = Arc::new(Agent::new("a", 0));
         let held: Vec<_> = (0..5).map(|_| agent.try_begin_command(5)).collect();
         assert!(agent.try_begin_command(2).is_none());
         drop(held);
@@ -213,7 +235,7 @@ mod tests {
 
     #[test]
     fn takes_a_burst_of_exactly_the_limit_each_second() {
-        let agent = Agent::new("a");
+        let agent = Agent::new("a", 0);
         for start in [5000, 6000, 9999, 11_500] {
             for n in 0..10 {
                 assert_eq!(agent.try_trigger(start + n * 50, 10), Ok(()), "{start} {n}");
@@ -225,13 +247,13 @@ mod tests {
 
     #[test]
     fn a_limit_of_zero_takes_nothing() {
-        let agent = Agent::new("a");
+        let agent = Agent::new("a", 0);
         assert_eq!(agent.try_trigger(5000, 0), Err(RetryAfterMs(1000)));
     }
 
     #[test]
     fn clocks_of_cores_may_differ_a_little() {
-        let agent = Agent::new("a");
+        let agent = Agent::new("a", 0);
         assert_eq!(agent.try_trigger(7003, 2), Ok(()));
         assert_eq!(agent.try_trigger(7001, 2), Ok(()), "a core that is 2 ms behind");
         assert_eq!(agent.try_trigger(7001, 2), Err(RetryAfterMs(1002)));
@@ -240,7 +262,7 @@ mod tests {
 
     #[test]
     fn shares_are_exact_across_threads() {
-        let agent = Arc::new(Agent::new("a"));
+        let agent = Arc::new(Agent::new("a", 0));
         let (commands, triggers) = std::thread::scope(|scope| {
             let cores: Vec<_> = (0..4)
                 .map(|_| {

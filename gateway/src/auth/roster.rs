@@ -25,6 +25,8 @@ pub struct Roster {
 struct Names {
     agents: HashMap<Box<str>, Weak<Agent>, BuildHasherDefault<SipHasher13>>,
     tidy_at: usize,
+    /// Agents made so far.
+    made: u64,
 }
 
 impl Roster {
@@ -34,7 +36,8 @@ impl Roster {
         if let Some(agent) = names.agents.get(name).and_then(Weak::upgrade) {
             return agent;
         }
-        let agent = Arc::new(Agent::new(name));
+        names.made += 1;
+        let agent = Arc::new(Agent::new(name, names.made));
         names.agents.insert(name.into(), Arc::downgrade(&agent));
         names.tidy();
         agent
@@ -65,9 +68,15 @@ mod tests {
     fn one_name_is_one_agent_as_long_as_somebody_holds_it() {
         let roster = Roster::default();
         let agent = roster.agent("a");
+        let serial = agent.list_changes().0;
         assert!(Arc::ptr_eq(&agent, &roster.agent("a")) && roster.known("a").is_some());
         drop(agent);
         assert!(roster.known("a").is_none() && roster.known("b").is_none());
+        assert_ne!(
+            roster.agent("a").list_changes().0,
+            serial,
+            "it is another, which knows nothing of the first"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use super::claim::Claim;
 use super::conversation::Standing;
-use super::row::{KeptSession, Seat};
+use super::row::{KeptSession, Row, Seat};
 use super::status::{Reason, Status};
 use super::topic::Subscriptions;
 use crate::auth::{Grant, Operations};
@@ -206,7 +206,7 @@ impl Shard {
     /// Takes the device from its older connection. Its session lives on in the row when it was persistent, and its
     /// commands with it; otherwise they are settled before the new connection may speak.
     fn unseat_older(&mut self, cx: &mut Cx<'_>, device: Key) -> bool {
-        let Some(seat) = self.devices.get_mut(device).and_then(|row| row.seat.take()) else { return false };
+        let Some(seat) = self.devices.get_mut(device).and_then(Row::unseat) else { return false };
         self.counters.closed(Closed::TakenOver);
         let now = cx.now();
         let session = match self.peers.remove(seat.conn) {

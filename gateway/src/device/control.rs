@@ -152,7 +152,7 @@ impl Shard {
     /// comes, finds nothing left to do.
     fn unseat(&mut self, cx: &mut Cx<'_>, device: Key, status: Status, reason: Reason) {
         let Some(row) = self.devices.get_mut(device) else { return };
-        let seat = row.seat.take();
+        let seat = row.unseat();
         row.kept = None;
         row.set_status(status, reason, cx.wall_ms());
         if let Some(talk) = row.talk.as_mut() {

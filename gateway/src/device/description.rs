@@ -167,10 +167,7 @@ impl Shard {
         };
         match made {
             Ok(manifest) => {
-                row.manifest = Some(manifest.clone());
-                if let Some(seat) = row.seat.as_mut() {
-                    seat.described = true;
-                }
+                row.describe(Arc::clone(manifest));
                 self.acknowledge(cx, waiting.conn, waiting.receipt);
                 self.tell_manifest(cx, device, manifest);
                 self.report_refused(cx, device, manifest);

@@ -127,7 +127,7 @@ impl Shard {
             Close::Drained => Reason::GatewayStopped,
         });
         self.counters.closed(closed_by(reason));
-        let seat = row.seat.take();
+        let seat = row.unseat();
         row.set_status(Status::Offline, reason, cx.wall_ms());
         #[cfg(planted)]
         if engine::planted::is("presence-not-updated") {

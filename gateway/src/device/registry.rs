@@ -75,12 +75,14 @@ impl Registry {
         let rows = &self.rows;
         self.index.insert_unique(hash, key, |&key| rows.get(key).map_or(0, |row| row.hash));
         self.by_agent.entry(agent.name_shared().clone()).or_default().push(key);
+        agent.count_list_change();
         key
     }
 
     /// Forgets a device, and gives back what was known of it.
     pub fn remove(&mut self, key: Key) -> Option<Row> {
         let row = self.rows.remove(key)?;
+        row.agent.count_list_change();
         if let Ok(entry) = self.index.find_entry(row.hash, |&found| found == key) {
             entry.remove();
         }

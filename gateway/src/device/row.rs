@@ -38,9 +38,10 @@ pub struct Row {
     pub epoch: u32,
     /// When it was last heard, in Unix milliseconds.
     pub last_seen_ms: u64,
-    /// Its current connection.
+    /// Its current connection. Taken only by [`Row::unseat`].
     pub seat: Option<Seat>,
-    /// What it said it can do. Kept when it leaves, for the API; counts as tools only while [`Seat::described`].
+    /// What it said it can do. Kept when it leaves, for the API; counts as tools only while [`Seat::described`]. Set only by
+    /// [`Row::describe`].
     pub manifest: Option<Arc<Manifest>>,
     /// The group it named.
     pub group: Option<Box<str>>,
@@ -134,6 +135,24 @@ impl Row {
             return self.manifest.is_some();
         }
         self.status.is_here() && self.seat.as_ref().is_some_and(|seat| seat.described)
+    }
+
+    /// It described itself on its current connection: its commands are tools from now on.
+    pub fn describe(&mut self, manifest: Arc<Manifest>) {
+        self.manifest = Some(manifest);
+        if let Some(seat) = self.seat.as_mut() {
+            seat.described = true;
+        }
+        self.agent.count_list_change();
+    }
+
+    /// Takes its connection from it; its commands are no tools any more.
+    pub fn unseat(&mut self) -> Option<Seat> {
+        let seat = self.seat.take()?;
+        if seat.described {
+            self.agent.count_list_change();
+        }
+        Some(seat)
     }
 
     /// Whether `conn` is the device's current connection, and not one that was superseded.

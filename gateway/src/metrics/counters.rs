@@ -10,7 +10,7 @@ use engine::stats::{CoreStats, LAG_BUCKETS};
 use super::histogram::Histogram;
 use super::labels::{
     AuthOutcome, Closed, CommandOutcome, ConnectionOutcome, DeviceStatus, Direction, Dropped, MemoryKind,
-    Transport, TriggerOutcome,
+    ToolList, Transport, TriggerOutcome,
 };
 use super::table::{Family, Kind, ROWS, SERIES};
 use crate::auth::GatekeeperCounters;
@@ -148,6 +148,11 @@ impl Counters {
     /// A trigger arrived.
     pub fn trigger(&mut self, outcome: TriggerOutcome) {
         self.rise(Family::Triggers, &[outcome as usize], 1);
+    }
+
+    /// A list of tools was asked for.
+    pub fn tool_list(&mut self, told: ToolList) {
+        self.rise(Family::ToolLists, &[told as usize], 1);
     }
 
     /// A message came or went.

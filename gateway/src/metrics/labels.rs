@@ -198,6 +198,18 @@ label! {
 }
 
 label! {
+    /// What a request for a list of tools was told, and what that took.
+    pub ToolList {
+        /// Nothing has changed since; told without asking a core.
+        Unchanged = "unchanged",
+        /// The cores were asked, and say the same as before.
+        Same = "same",
+        /// The cores were asked, and the list was sent.
+        Sent = "sent",
+    }
+}
+
+label! {
     /// What memory is used for.
     pub MemoryKind {
         /// All of the process, as the kernel counts it.

@@ -5,7 +5,7 @@
 
 use super::labels::{
     AuthOutcome, Closed, CommandOutcome, ConnectionOutcome, DeviceStatus, Direction, Dropped, MemoryKind,
-    Transport, TriggerOutcome,
+    ToolList, Transport, TriggerOutcome,
 };
 
 /// What the value of a family means, and how the values of cores become one.
@@ -77,6 +77,7 @@ pub(super) enum Family {
     AuthWaiting,
     AuthAnswers,
     AuthSources,
+    ToolLists,
 }
 
 const OUTCOME: &str = "outcome";
@@ -86,7 +87,7 @@ const fn row(name: &'static str, kind: Kind, labels: &'static [Label], sentence:
 }
 
 /// Every counter and gauge.
-pub(super) const ROWS: [Row; 38] = [
+pub(super) const ROWS: [Row; 39] = [
     row(
         "gateway_connections_total",
         Kind::Counter,
@@ -275,6 +276,12 @@ pub(super) const ROWS: [Row; 38] = [
         &[],
         "Sources (addresses, each in one agent's name) whose wrong keys are remembered now.",
     ),
+    row(
+        "gateway_tool_lists_total",
+        Kind::Counter,
+        &[(OUTCOME, ToolList::WORDS)],
+        "Requests for a list of tools: told `unchanged` without asking a core, or gathered and found the same, or sent.",
+    ),
 ];
 
 /// The histograms: how long commands, turns and commits took.
@@ -307,7 +314,7 @@ const HANDSHAKES: [&str; engine::tls::Handshake::ALL.len()] =
 /// Series of all families together.
 pub(super) const SERIES: usize = offset(ROWS.len());
 
-const _: () = assert!(Family::AuthSources as usize + 1 == ROWS.len());
+const _: () = assert!(Family::ToolLists as usize + 1 == ROWS.len());
 const _: () = assert!(SERIES < 256, "a core's counters are copied whole");
 
 impl Family {

@@ -50,6 +50,12 @@ impl Agent {
         self.get_path(&format!("/v1/agents/{}{path}", self.name))
     }
 
+    /// The same with header fields of one's own.
+    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let request = self.http.get(format!("{}/v1/agents/{}{path}", self.base, self.name));
+        read(headers.iter().fold(self.with_key(request), |request, (n, v)| request.header(*n, *v)).call())
+    }
+
     /// Text of a path, for metrics.
     pub fn text(&self, path: &str) -> String {
         let mut response =
