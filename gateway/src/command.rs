@@ -10,6 +10,7 @@
 pub mod again;
 pub mod answer;
 pub mod ask;
+pub mod examine;
 pub mod id;
 pub mod inquiry;
 pub mod outcome;

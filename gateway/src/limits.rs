@@ -188,6 +188,9 @@ limits! {
         /// Largest payload of a command, `data` of an answer, or payload of a trigger, each. MQTT packets and HTTP bodies
         /// may be 65536 bytes larger.
         payload_bytes_max: usize = 1_048_576, 1..=268_369_919, "bytes";
+        /// Largest arguments that a core checks against a command's schema itself; larger ones are checked off the cores' loops,
+        /// and what else the device is asked waits behind them, in order.
+        arguments_inline_bytes_max: usize = 65_536, 0..=268_369_919, "bytes";
         /// Largest `error` text of an answer; a longer one is cut.
         response_error_bytes_max: usize = 4096, 64..=1_048_576, "bytes";
         /// Commands that wait in order for one device; one more is answered 503 `device-busy`.

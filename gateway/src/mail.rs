@@ -15,8 +15,8 @@
 //!                 <- Controlled ------
 //!   agent's core  -- Tap ------------>  home core, every core
 //!                 <- Tapped ----------
-//!   agent's core  -- Gather --------->  every core       home core -- Work(Compile) -> worker
-//!                 <- Gathered --------                             <- Worked(Compiled)
+//!   agent's core  -- Gather --------->  every core       home core -- Work(Compile, Check) -> worker
+//!                 <- Gathered --------                             <- Worked(...)
 //!   any core      -- Gatekeeper(Judge) -> gatekeeper <- Gatekeeper(Heard) -- callers
 //!                 <- Judged(Judged) ----
 //! ```

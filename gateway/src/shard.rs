@@ -31,6 +31,7 @@ use crate::mail::Mail;
 use crate::metrics::Counters;
 use crate::peer::{Peer, Peers};
 use crate::trigger::outbox::Held;
+use crate::worker::FromWorker;
 use engine::{Close, Key, Opened, Service, Slots, Verdict};
 use hashbrown::HashMap;
 use siphasher::sip::SipHasher13;
@@ -281,7 +282,10 @@ impl Service for Shard {
             Mail::Keys(keys) => self.keys_changed(cx, keys),
             Mail::Certificate(news) => self.counters.certificate(news),
             Mail::Stored(stored) => self.stored(cx, stored),
-            Mail::Worked(worked) => self.manifest_compiled(cx, worked),
+            Mail::Worked(FromWorker::Compiled { fingerprint, made, buffer }) => {
+                self.manifest_compiled(cx, fingerprint, &made, buffer);
+            }
+            Mail::Worked(FromWorker::Checked(checked)) => self.arguments_checked(cx, checked),
             Mail::Judged(FromGatekeeper::Judged(judged)) => self.judged(cx, judged),
             Mail::Judged(FromGatekeeper::Counted { ticket, counters }) => {
                 self.gatekeeper_counted(cx, ticket, &counters);

@@ -1,9 +1,12 @@
 //! The worker: a neighbour that is no core and does what could take longer than a turn may.
 //!
-//! Owns the compiling of manifests (JSON Schemas and the regexes in them). Never touches a device: it is
-//! sent bytes and answers with a value. In the simulator it is turned by hand, like a core.
+//! Owns the compiling of manifests (JSON Schemas and the regexes in them), and the check of arguments too large for a core's
+//! turn. Never touches a device or a command: it is sent bytes and answers with a value. In the simulator it is turned by hand, like a core.
 
+use crate::command::examine::Checked;
+use crate::command::text::AskText;
 use crate::device::manifest::{Manifest, ManifestFault, ManifestLimits};
+use engine::Key;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +22,17 @@ pub enum ToWorker {
         /// The JSON array of commands, as the device sent it.
         json: Vec<u8>,
     },
+    /// Check the payload of these words against the schema of the command that they name.
+    Check {
+        /// The core that asks.
+        from: usize,
+        /// What it will know the answer by.
+        command: Key,
+        /// The words, which come back.
+        text: AskText,
+        /// Where the schema is.
+        manifest: Arc<Manifest>,
+    },
 }
 
 /// What it answers.
@@ -33,6 +47,8 @@ pub enum FromWorker {
         /// The emptied buffer, given back for reuse.
         buffer: Vec<u8>,
     },
+    /// Whether the arguments fit.
+    Checked(Checked),
 }
 
 /// The worker's state: none but its limits, and the clock by which it keeps one device's work short.
@@ -67,6 +83,12 @@ impl Worker {
                 let made = Manifest::parse_timed(&buffer, self.limits, self.clock).map(Arc::new);
                 buffer.clear();
                 (from, FromWorker::Compiled { fingerprint, made, buffer })
+            }
+            ToWorker::Check { from, command, text, manifest } => {
+                let schema = manifest.command(text.command()).and_then(|command| command.schema.as_ref());
+                let payload = text.payload().unwrap_or(b"{}");
+                let verdict = schema.map_or(Ok(()), |schema| schema.check(payload));
+                (from, FromWorker::Checked(Checked { command, text, verdict }))
             }
         }
     }

@@ -64,7 +64,7 @@ impl Shard {
         };
         let (device, before) = (pending.device, pending.stage);
         match before {
-            Stage::Waiting => return,
+            Stage::Checking { .. } | Stage::Waiting => return,
             Stage::Pausing => {}
             // A pause that was armed by a refusal is what counts now; this alarm was for silence.
             Stage::Sent | Stage::Delivered => {
@@ -100,7 +100,7 @@ impl Shard {
     pub(crate) fn leave_list(&mut self, device: Key, key: Key, stage: Stage) {
         let Some(talk) = self.devices.get_mut(device).and_then(|row| row.talk.as_mut()) else { return };
         match stage {
-            Stage::Waiting => talk.waiting.retain(|&waiting| waiting != key),
+            Stage::Checking { .. } | Stage::Waiting => talk.waiting.retain(|&waiting| waiting != key),
             Stage::Sent | Stage::Delivered => talk.sent.retain(|&sent| sent != key),
             Stage::Pausing => talk.pausing.retain(|&pausing| pausing != key),
         }

@@ -18,6 +18,7 @@ use crate::metrics::CommandOutcome;
 use crate::shard::{Alarmed, Cx, Shard};
 use codec::json::encode_str;
 use engine::Key;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a command's name begins with when it is no command but a test of the trigger that follows.
@@ -34,6 +35,8 @@ struct Passed {
     device: Key,
     timeout: Duration,
     retry: Option<Retry>,
+    /// The arguments are too large to be checked here: by this manifest they must be.
+    unchecked: Option<Arc<Manifest>>,
 }
 
 impl From<Outcome> for Declined {
@@ -94,7 +97,7 @@ impl Shard {
             return false;
         }
         let waiter = Waiter { core: ask.from, ticket: ask.ticket };
-        let settled = match self.repeats.find(name, request, ask.waits.then_some(waiter)) {
+        let settled = match self.repeats.find(name, request, waiter, ask.waits) {
             Found::New => return false,
             Found::Joined(id) => {
                 self.counters.command(CommandOutcome::Repeated);
@@ -145,11 +148,16 @@ impl Shard {
             .ok_or(Outcome::DeviceUnknown)?;
         let manifest = reachable(row, ask.queues)?;
         let command = manifest.command(ask.text.command()).ok_or(Outcome::CommandUnknown)?;
-        if let Some(schema) = &command.schema {
-            let payload = ask.text.payload().unwrap_or(b"{}");
-            schema
+        let payload = ask.text.payload().unwrap_or(b"{}");
+        let mut unchecked = None;
+        match &command.schema {
+            None => {}
+            Some(_) if payload.len() > self.facts.limits.arguments_inline_bytes_max => {
+                unchecked = Some(Arc::clone(manifest));
+            }
+            Some(schema) => schema
                 .check(payload)
-                .map_err(|errors| Declined { outcome: Outcome::InvalidArguments, errors })?;
+                .map_err(|errors| Declined { outcome: Outcome::InvalidArguments, errors })?,
         }
         let waiting = row.talk.as_ref().map_or(0, |talk| talk.waiting.len());
         if waiting >= self.facts.limits.commands_waiting_per_device as usize || cx.congested() {
@@ -157,11 +165,12 @@ impl Shard {
         }
         let default_ms = self.facts.limits.timeout_ms_default;
         let timeout_ms = ask.timeout_ms.or(command.timeout_ms).map_or(default_ms, u64::from);
-        Ok(Passed { device, timeout: Duration::from_millis(timeout_ms), retry: command.retry })
+        let timeout = Duration::from_millis(timeout_ms);
+        Ok(Passed { device, timeout, retry: command.retry, unchecked })
     }
 
     fn begin(&mut self, cx: &mut Cx<'_>, ask: Ask, place: InFlight, repeat: Option<Key>, passed: Passed) {
-        let Passed { device, timeout, retry } = passed;
+        let Passed { device, timeout, retry, unchecked } = passed;
         let (now, nonce, waiter) = (cx.now(), cx.random_u64(), Waiter { core: ask.from, ticket: ask.ticket });
         let times = Times { asked_wall_ms: cx.wall_ms(), ..Times::default() };
         let rings_at = now + timeout;
@@ -170,14 +179,21 @@ impl Shard {
             true => rings_at + Duration::from_secs(3600),
             false => rings_at,
         };
+        let (text, stage, sent) = match unchecked {
+            None => (ask.text, Stage::Waiting, None),
+            Some(manifest) => {
+                let names = ask.text.without_payload(self.buffers.lend());
+                (names, Stage::Checking { waits: ask.waits }, Some((ask.text, manifest)))
+            }
+        };
         let key = self.pending.insert_with(|key| Pending {
-            waiter: ask.waits.then_some(waiter),
+            waiter: (ask.waits || sent.is_some()).then_some(waiter),
             place,
             device,
-            text: ask.text,
+            text,
             repeat,
             queues: ask.queues,
-            stage: Stage::Waiting,
+            stage,
             attempts: 0,
             wire: 1,
             retry,
@@ -187,12 +203,17 @@ impl Shard {
             alarm: cx.arm(rings_at, Alarmed::Command(key)),
             nonce,
         });
-        let id = self.pending.get(key).map(|pending| pending.id(key, cx.core(), self.facts.epoch));
-        if let (Some(repeat), Some(id)) = (repeat, id) {
-            self.repeats.name(repeat, id);
-        }
-        if let (false, Some(id)) = (ask.waits, id) {
-            cx.post(ask.from, Mail::Accepted(Accepted { ticket: ask.ticket, id }));
+        match sent {
+            None => {
+                let id = self.pending.get(key).map(|pending| pending.id(key, cx.core(), self.facts.epoch));
+                if let (Some(repeat), Some(id)) = (repeat, id) {
+                    self.repeats.name(repeat, id);
+                }
+                if let (false, Some(id)) = (ask.waits, id) {
+                    cx.post(ask.from, Mail::Accepted(Accepted { ticket: ask.ticket, id }));
+                }
+            }
+            Some((text, manifest)) => self.examine(cx, key, text, manifest),
         }
         if let Some(talk) = self.devices.talk(device) {
             talk.waiting.push_back(key);
@@ -216,9 +237,9 @@ impl Shard {
 
 /// What the device can do, if it is here, or if the command may wait for it: a session that outlives its connection
 /// carries a command to a device that has described itself once.
-fn reachable(row: &Row, queues: bool) -> Result<&Manifest, Declined> {
+fn reachable(row: &Row, queues: bool) -> Result<&Arc<Manifest>, Declined> {
     let persists = row.kept.is_some() || row.seat.as_ref().is_some_and(|seat| seat.persistent);
-    let manifest = row.manifest.as_deref();
+    let manifest = row.manifest.as_ref();
     if row.has_tools() || (queues && persists) {
         return manifest.ok_or_else(|| Outcome::CommandUnknown.into());
     }
@@ -238,7 +259,7 @@ pub(super) fn tell_again(waiter: Waiter, answer: &Answer, mut text: Vec<u8>) -> 
 }
 
 /// Writes argument errors as the API shows them: an array of `{pointer, detail}`; nothing when there are none.
-fn write_errors(text: &mut Vec<u8>, errors: &[ArgumentError]) {
+pub(super) fn write_errors(text: &mut Vec<u8>, errors: &[ArgumentError]) {
     for (n, error) in errors.iter().enumerate() {
         text.extend_from_slice(if n == 0 { b"[{\"pointer\":" } else { b",{\"pointer\":" });
         encode_str(text, &error.pointer);

@@ -4,6 +4,8 @@
 //! whatever races there are between an answer, a deadline, a cancellation and a lost connection.
 //!
 //! ```text
+//!   Checking --arguments fit--> Waiting           (only large arguments; refused ones settle it)
+//!
 //!   Waiting --PUBLISH--> Sent --PUBACK--> Delivered
 //!    ^  \                 |                 |  \
 //!    |   \                |                 |   +-- no answer, attempts left: the same id again --> Waiting
@@ -24,6 +26,11 @@ use std::time::{Duration, Instant};
 /// How far a command has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
+    /// In the device's queue, while the worker checks its arguments.
+    Checking {
+        /// The request waits for the end; otherwise only for this.
+        waits: bool,
+    },
     /// In the device's queue.
     Waiting,
     /// Written to the device.
@@ -37,13 +44,14 @@ pub enum Stage {
 /// A command that has not settled.
 #[derive(Debug)]
 pub struct Pending {
-    /// The request that waits for the end; none when the agent did not want to wait, and is told by an event.
+    /// The request that waits for the end, or for the check of its arguments; none when the agent did not want to wait, and
+    /// is told by an event.
     pub waiter: Option<Waiter>,
     /// The agent's place among its commands in flight.
     pub place: InFlight,
     /// The device's row.
     pub device: Key,
-    /// Device, command and payload.
+    /// Device, command and payload; the payload is away while it is being checked.
     pub text: AskText,
     /// Its idempotency key, if it has one.
     pub repeat: Option<Key>,

@@ -48,7 +48,11 @@ struct Entry {
 
 #[derive(Debug)]
 enum State {
-    Running { id: Option<CommandId>, waiters: Vec<Waiter> },
+    /// Without an id it is not taken yet: until it is, those wait too who do not wait for the end.
+    Running {
+        id: Option<CommandId>,
+        waiters: Vec<(Waiter, bool)>,
+    },
     Done(Answer),
 }
 
@@ -79,7 +83,8 @@ pub struct Answer {
 pub enum Found<'r> {
     /// It was not used before.
     New,
-    /// The command is running; a request that waits does so with the others.
+    /// The command is running; the request waits with the others, if it waits for the end. One that does not is told the id,
+    /// now or when there is one.
     Joined(Option<CommandId>),
     /// It has settled.
     Settled(&'r Answer),
@@ -100,9 +105,9 @@ impl Repeats {
         self.entries.is_empty()
     }
 
-    /// Looks a key up. `name` stands for (agent, device, key), `request` for what is asked; no `waiter`: the request does
-    /// not wait for the end.
-    pub fn find(&mut self, name: u128, request: u64, waiter: Option<Waiter>) -> Found<'_> {
+    /// Looks a key up. `name` stands for (agent, device, key), `request` for what is asked, and `waits` tells whether the
+    /// request waits for the end.
+    pub fn find(&mut self, name: u128, request: u64, waiter: Waiter, waits: bool) -> Found<'_> {
         let Some(entry) = self.index.get(&name).and_then(|&key| self.entries.get_mut(key)) else {
             return Found::New;
         };
@@ -112,7 +117,9 @@ impl Repeats {
         match &mut entry.state {
             State::Running { waiters, .. } if waiters.len() >= WAITERS_MAX => Found::Crowded,
             State::Running { id, waiters } => {
-                waiters.extend(waiter);
+                if waits || id.is_none() {
+                    waiters.push((waiter, waits));
+                }
                 Found::Joined(*id)
             }
             State::Done(answer) => Found::Settled(answer),
@@ -131,11 +138,13 @@ impl Repeats {
         key
     }
 
-    /// The command of a key has its id.
-    pub fn name(&mut self, key: Key, command: CommandId) {
-        if let Some(Entry { state: State::Running { id, .. }, .. }) = self.entries.get_mut(key) {
-            *id = Some(command);
-        }
+    /// The command of a key is taken and has its id: who waits for no more than that.
+    pub fn name(&mut self, key: Key, command: CommandId) -> Vec<Waiter> {
+        let Some(Entry { state: State::Running { id, waiters }, .. }) = self.entries.get_mut(key) else {
+            return Vec::new();
+        };
+        *id = Some(command);
+        waiters.extract_if(.., |(_, waits)| !*waits).map(|(waiter, _)| waiter).collect()
     }
 
     /// The command of a key has settled: who else waits for it. What never reached the device is forgotten at once.
@@ -144,7 +153,7 @@ impl Repeats {
         let keeps = had_effect(answer.outcome);
         let bytes = answer.text.len();
         let waiters = match std::mem::replace(&mut entry.state, State::Done(answer)) {
-            State::Running { waiters, .. } => waiters,
+            State::Running { waiters, .. } => waiters.into_iter().map(|(waiter, _)| waiter).collect(),
             State::Done(_) => {
                 debug_assert!(false, "a command settles once");
                 Vec::new()
@@ -226,15 +235,28 @@ mod tests {
     #[test]
     fn a_repeat_joins_and_then_is_told_again() {
         let mut repeats = Repeats::default();
-        assert!(matches!(repeats.find(1, 10, Some(waiter(0))), Found::New));
+        assert!(matches!(repeats.find(1, 10, waiter(0), true), Found::New));
         let key = repeats.begin(1, 10, now(), LIMITS);
-        assert!(matches!(repeats.find(1, 10, Some(waiter(1))), Found::Joined(None)));
-        assert!(matches!(repeats.find(1, 11, Some(waiter(2))), Found::Another));
+        assert!(matches!(repeats.find(1, 10, waiter(1), true), Found::Joined(None)));
+        assert!(matches!(repeats.find(1, 11, waiter(2), true), Found::Another));
         assert_eq!(repeats.settle(key, answer(Outcome::Done, b"7")), [waiter(1)]);
         assert!(matches!(
-            repeats.find(1, 10, Some(waiter(3))),
+            repeats.find(1, 10, waiter(3), true),
             Found::Settled(Answer { outcome: Outcome::Done, .. })
         ));
+    }
+
+    #[test]
+    fn who_does_not_wait_is_told_when_the_command_is_taken() {
+        let mut repeats = Repeats::default();
+        let key = repeats.begin(1, 10, now(), LIMITS);
+        for (n, waits) in [(1, true), (2, false), (3, false)] {
+            assert!(matches!(repeats.find(1, 10, waiter(n), waits), Found::Joined(None)));
+        }
+        let id = answer(Outcome::Done, b"").id.expect("it has one");
+        assert_eq!(repeats.name(key, id), [waiter(2), waiter(3)]);
+        assert!(matches!(repeats.find(1, 10, waiter(4), false), Found::Joined(Some(_))));
+        assert_eq!(repeats.settle(key, answer(Outcome::Done, b"7")), [waiter(1)], "the others have left");
     }
 
     #[test]
@@ -243,11 +265,11 @@ mod tests {
         for outcome in [Outcome::DeviceOffline(Reached::NotSent), Outcome::DeviceBusy] {
             let key = repeats.begin(1, 10, now(), LIMITS);
             repeats.settle(key, answer(outcome, b""));
-            assert!(matches!(repeats.find(1, 10, Some(waiter(1))), Found::New));
+            assert!(matches!(repeats.find(1, 10, waiter(1), true), Found::New));
         }
         let key = repeats.begin(1, 10, now(), LIMITS);
         repeats.settle(key, answer(Outcome::DeviceTimeout(Reached::Unknown), b""));
-        assert!(matches!(repeats.find(1, 10, Some(waiter(1))), Found::Settled(_)));
+        assert!(matches!(repeats.find(1, 10, waiter(1), true), Found::Settled(_)));
     }
 
     #[test]
@@ -262,7 +284,7 @@ mod tests {
         repeats.settle(running, answer(Outcome::Done, b"x"));
         repeats.begin(5, 0, now, LIMITS);
         assert_eq!(repeats.len(), 2);
-        assert!(matches!(repeats.find(1, 0, Some(waiter(0))), Found::New));
+        assert!(matches!(repeats.find(1, 0, waiter(0), true), Found::New));
     }
 
     #[test]
@@ -271,11 +293,11 @@ mod tests {
         let key = repeats.begin(1, 0, now, LIMITS);
         repeats.settle(key, answer(Outcome::Done, &[0; 200]));
         repeats.begin(2, 0, now, LIMITS);
-        assert!(matches!(repeats.find(1, 0, Some(waiter(0))), Found::New), "too large to be kept long");
+        assert!(matches!(repeats.find(1, 0, waiter(0), true), Found::New), "too large to be kept long");
         let (mut repeats, later) = (Repeats::default(), now + LIMITS.kept_for);
         let key = repeats.begin(1, 0, now, LIMITS);
         repeats.settle(key, answer(Outcome::Done, b"x"));
         repeats.begin(2, 0, later, LIMITS);
-        assert!(matches!(repeats.find(1, 0, Some(waiter(0))), Found::New), "too old");
+        assert!(matches!(repeats.find(1, 0, waiter(0), true), Found::New), "too old");
     }
 }

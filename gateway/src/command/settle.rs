@@ -121,8 +121,8 @@ impl Shard {
         let listens = seat.is_some_and(|seat| seat.subscriptions.contains(Outbound::Command));
         let outcome = match stage {
             Stage::Waiting if never_sent && !listens => Outcome::DeviceOffline(Reached::NotSent),
-            Stage::Waiting if never_sent => Outcome::DeviceTimeout(Reached::NotSent),
-            Stage::Waiting | Stage::Pausing | Stage::Sent | Stage::Delivered => {
+            Stage::Waiting | Stage::Checking { .. } if never_sent => Outcome::DeviceTimeout(Reached::NotSent),
+            Stage::Checking { .. } | Stage::Waiting | Stage::Pausing | Stage::Sent | Stage::Delivered => {
                 Outcome::DeviceTimeout(Reached::Unknown)
             }
         };

@@ -116,7 +116,7 @@ impl State {
     /// The state of a command under way.
     pub fn of_stage(stage: Stage) -> Self {
         match stage {
-            Stage::Waiting | Stage::Pausing => Self::Queued,
+            Stage::Checking { .. } | Stage::Waiting | Stage::Pausing => Self::Queued,
             Stage::Sent => Self::Sent,
             Stage::Delivered => Self::Delivered,
         }

@@ -65,6 +65,14 @@ impl AskText {
         self.has_payload.then(|| &self.buffer[start..])
     }
 
+    /// The device's and the command's name alone, in a buffer of their own.
+    pub fn without_payload(&self, mut buffer: Vec<u8>) -> Self {
+        let names = usize::from(self.device_bytes) + usize::from(self.command_bytes);
+        buffer.clear();
+        buffer.extend_from_slice(&self.buffer[..names]);
+        Self { buffer, key_bytes: 0, has_payload: false, ..*self }
+    }
+
     /// The buffer, emptied, to carry the answer back.
     pub fn into_buffer(mut self) -> Vec<u8> {
         self.buffer.clear();
@@ -88,6 +96,16 @@ mod tests {
         assert_eq!(text.payload(), Some(&b"{\"a\":1}"[..]));
         let text = AskText::write(text.into_buffer(), "d", "c", "", None).expect("short names");
         assert_eq!((text.device(), text.command(), text.key(), text.payload()), ("d", "c", None, None));
+    }
+
+    #[test]
+    fn the_names_can_stay_when_the_payload_goes() {
+        let text = AskText::write(Vec::new(), "pico-1", "read", "k", Some(b"[1]")).expect("short names");
+        let names = text.without_payload(vec![1, 2, 3]);
+        assert_eq!(
+            (names.device(), names.command(), names.key(), names.payload()),
+            ("pico-1", "read", None, None)
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::mail::Mail;
 use crate::shard::{Cx, Shard};
 use crate::store::mail::ToStore;
 use crate::store::record::EventKind;
-use crate::worker::{FromWorker, ToWorker};
+use crate::worker::ToWorker;
 use codec::json::{Kind, Raw, encode_str, members};
 use engine::Key;
 use std::io::Write;
@@ -141,8 +141,13 @@ impl Shard {
     }
 
     /// The worker has made a manifest, or could not.
-    pub(crate) fn manifest_compiled(&mut self, cx: &mut Cx<'_>, worked: FromWorker) {
-        let FromWorker::Compiled { fingerprint, made, buffer } = worked;
+    pub(crate) fn manifest_compiled(
+        &mut self,
+        cx: &mut Cx<'_>,
+        fingerprint: u128,
+        made: &Result<Arc<Manifest>, ManifestFault>,
+        buffer: Vec<u8>,
+    ) {
         self.buffers.give_back(buffer);
         // One that ran out of time is not kept: the next device that has it may find a quieter moment.
         let keeps = made.as_ref().ok().filter(|manifest| !manifest.is_out_of_time());

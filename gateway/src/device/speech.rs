@@ -10,7 +10,7 @@ use super::tap::Way;
 use super::topic::{Outbound, parts};
 use crate::command::again::Attempt;
 use crate::command::id::AttemptId;
-use crate::command::pending::Pending;
+use crate::command::pending::{Pending, Stage};
 use crate::mail::Mail;
 use crate::metrics::Direction;
 use crate::shard::{Alarmed, Cx, Shard};
@@ -93,6 +93,10 @@ impl Shard {
             let (Some(pending), Some(out)) = (self.pending.get_mut(key), self.lines.out(cx, conn)) else {
                 return;
             };
+            if let Stage::Checking { .. } = pending.stage {
+                // Nothing overtakes it.
+                return;
+            }
             if now >= pending.deadline {
                 // Its alarm is about to ring, and will take it out of the queue: nobody runs what nobody waits for.
                 return;
