@@ -13,6 +13,7 @@
 //! rustls reads the wall clock (ticket lifetimes) and the kernel's random source by itself; a simulation therefore leaves
 //! TLS out.
 
+mod authorities;
 mod identity;
 mod outcome;
 mod sealing;
@@ -20,6 +21,7 @@ mod session;
 mod terms;
 mod x509;
 
+pub use authorities::Authorities;
 pub use identity::{Identity, IdentityFault};
 pub use outcome::Handshake;
 pub use terms::{Alpn, Terms, Tickets};

@@ -26,7 +26,7 @@ use crate::auth::Keys;
 use crate::certificates::Certificates;
 use crate::config::Config;
 use crate::log::Level;
-use crate::{dev, log, serve};
+use crate::{dev, log, serve, trust};
 pub(crate) use keys::wall_ms;
 pub(crate) use output::{Failure, Screen};
 
@@ -157,8 +157,9 @@ fn serve_with(file: &std::path::Path) -> Result<(), Failure> {
         let folder = config.data_dir.display();
         tracing::warn!("there is no key in {folder}, so nobody can log in; `gateway keys add` makes one");
     }
-    // The same is true of the certificate.
+    // The same is true of certificates.
     Certificates::load(&config).map_err(Failure::Usage)?;
+    trust::of_auth(&config.auth).map_err(Failure::Usage)?;
     let ready = move |bound: &serve::Bound| {
         let mut stdout = std::io::stdout();
         output::banner(&mut Screen::stdout(&mut stdout), bound);

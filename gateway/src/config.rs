@@ -121,6 +121,9 @@ pub struct Auth {
     /// The service, in mode `http`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// PEM certificates of the authorities whose word counts for the service, instead of the public ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
     /// How long one question to the service may take, in ms.
     pub timeout_ms: u64,
     /// How long a yes of the service is used, in ms.
@@ -293,7 +296,10 @@ impl Auth {
         match (self.mode, &self.url) {
             (AuthMode::Keys, _) => None,
             (AuthMode::Http, None) => Some("auth.mode = \"http\" needs auth.url, the service to ask"),
-            (AuthMode::Http, Some(url)) if is_service_url(url) => None,
+            (AuthMode::Http, Some(url)) if is_service_url(url) => {
+                let in_vain = self.ca.is_some() && !url.starts_with("https:");
+                in_vain.then_some("auth.ca is for a service with https://, and auth.url has none")
+            }
             (AuthMode::Http, Some(_)) => Some("auth.url must be http://HOST[:PORT]/PATH or https://…"),
         }
     }
@@ -301,7 +307,7 @@ impl Auth {
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { mode: AuthMode::Keys, url: None, timeout_ms: 2000, cache_ms: 60_000 }
+        Self { mode: AuthMode::Keys, url: None, ca: None, timeout_ms: 2000, cache_ms: 60_000 }
     }
 }
 

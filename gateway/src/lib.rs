@@ -41,5 +41,6 @@ pub mod shard;
 pub mod stop;
 pub mod store;
 pub mod trigger;
+pub mod trust;
 pub mod wall;
 pub mod worker;

@@ -29,6 +29,7 @@ use crate::shard::{Door, Facts, Shard};
 use crate::store::journal::JournalLimits;
 use crate::store::mail::FromStore;
 use crate::store::writer::{Writer, WriterLimits};
+use crate::trust;
 use crate::worker::Worker;
 use codec::limits::MQTT_HEADER_BYTES_MAX;
 use engine::net::Net;
@@ -41,6 +42,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
+use ureq::tls::RootCerts;
 
 /// What is listened on, once it is.
 #[derive(Clone, Debug)]
@@ -82,8 +84,9 @@ pub fn serve(config: Config, ready: impl FnOnce(&Bound) + Send + 'static) -> Res
     let secure = Certificates::load(&config)
         .map_err(|error| failed("the certificate of the TLS listeners cannot be used", &error))?;
     let (certificates, offer) = secure.unzip();
-    let house =
-        build(&config, &keys, offer.as_ref()).map_err(|error| failed("the gateway cannot listen", &error))?;
+    let trusted = trust::of_auth(&config.auth).map_err(Failure::Start)?;
+    let house = build(&config, &keys, offer.as_ref(), trusted)
+        .map_err(|error| failed("the gateway cannot listen", &error))?;
     let listeners = config.listen.iter().cloned().zip(house.addresses().iter().copied());
     ready(&Bound { listeners: listeners.collect() });
     tracing::info!(cores = config.core_count(), "ready");
@@ -101,7 +104,12 @@ pub fn serve(config: Config, ready: impl FnOnce(&Bound) + Send + 'static) -> Res
     Ok(())
 }
 
-fn build(config: &Config, keys: &Arc<Keys>, offer: Option<&Offer>) -> std::io::Result<Running<Shard>> {
+fn build(
+    config: &Config,
+    keys: &Arc<Keys>,
+    offer: Option<&Offer>,
+    trusted: Option<RootCerts>,
+) -> std::io::Result<Running<Shard>> {
     let cores = config.core_count();
     let addresses = config.listen.iter().map(|listen| listen.address).collect();
     let mut options = Options::new(cores, addresses);
@@ -138,7 +146,7 @@ fn build(config: &Config, keys: &Arc<Keys>, offer: Option<&Offer>) -> std::io::R
         clerk("gatekeeper", move |clerk| run_gatekeeper(clerk, keeper, &leave)),
     ];
     let house = start(options, clerks, |_core| Shard::new(facts.clone(), keys.clone()))?;
-    if let Some(address) = service_address(&config.auth, limits) {
+    if let Some(address) = service_address(&config.auth, trusted, limits) {
         calls.start(&address, facts.gatekeeper, || house.outside())?;
     }
     Ok(house)

@@ -399,3 +399,56 @@ fn c7_a_service_that_cannot_be_verified_is_told_no_key() {
     assert!(!told.load(Ordering::SeqCst), "it shook hands with an unverified server");
     assert!(plain.questions().is_empty());
 }
+
+#[test]
+fn c7_a_private_authority_vouches_for_the_service_if_its_file_is_named_and_only_then() {
+    let papers = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let tls = papers
+        .each_ref()
+        .map(|folder| gateway::dev::papers::make(folder.path(), support::unix_s()).expect("a certificate"));
+    let [own, other] = papers.each_ref().map(|folder| gateway::dev::papers::authority_path(folder.path()));
+    let service = Service::start_tls(honest, &tls[0]);
+    let both = papers[1].path().join("both.pem");
+    let text = [&other, &own].map(|file| std::fs::read_to_string(file).expect("PEM")).concat();
+    std::fs::write(&both, text).expect("a file");
+    for (ca, answer) in
+        [(None, UNAVAILABLE), (Some(&other), UNAVAILABLE), (Some(&own), ACCEPTED), (Some(&both), ACCEPTED)]
+    {
+        let before = service.questions().len();
+        let ca = ca.map_or(String::new(), |ca| format!("ca = {ca:?}\n"));
+        let gateway = Gateway::start(1, &format!("{}{ca}", service.config()));
+        assert_eq!(log_in(&gateway, "d", "good").1.as_deref(), Some(&answer[..]), "{ca}");
+        assert_eq!(
+            service.questions().len() > before,
+            answer == ACCEPTED,
+            "a key is told to the right one only"
+        );
+        let log = gateway.log();
+        assert_eq!(log.contains("certificate"), answer == UNAVAILABLE, "the log says why: {log}");
+        assert_eq!(gateway.stop(), Some(0));
+    }
+}
+
+#[test]
+fn an_authority_that_cannot_be_read_is_found_before_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [config, ca] = ["gateway.toml", "ca.pem"].map(|name| folder.path().join(name));
+    let text = format!("[auth]\nmode = \"http\"\nurl = \"https://localhost/\"\nca = {ca:?}\n");
+    std::fs::write(&config, text).expect("a file");
+    for (pem, sentence) in
+        [(None, "it cannot be read"), (Some("nothing"), "there is no certificate in PEM in it")]
+    {
+        if let Some(pem) = pem {
+            std::fs::write(&ca, pem).expect("a file");
+        }
+        for words in [&["config", "check"][..], &["serve", "--config"]] {
+            let output = support::gateway().args(words).arg(&config).output().expect("it runs");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(
+                said.contains("auth.ca: ") && said.contains("ca.pem") && said.contains(sentence),
+                "{said}"
+            );
+        }
+    }
+}

@@ -13,6 +13,7 @@ use codec::json::encode_str;
 use engine::net::Net;
 use engine::wiring::Outside;
 use ureq::http::header::CONTENT_TYPE;
+use ureq::tls::{RootCerts, TlsConfig};
 use zeroize::Zeroizing;
 
 use super::answer::{Answer, BODY_BYTES_MAX, Fault};
@@ -33,6 +34,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(1);
 pub struct ServiceAddress {
     /// The URL that questions are posted to.
     pub url: String,
+    /// Whose word counts for its certificate; none: that of the public authorities.
+    pub trusted: Option<RootCerts>,
     /// The time of one call, from the name's resolution to the last byte.
     pub timeout: Duration,
     /// Calls at once: as many callers there are.
@@ -100,7 +103,12 @@ struct Client {
 
 impl Client {
     fn new(address: &ServiceAddress) -> Self {
+        let mut tls = TlsConfig::builder();
+        if let Some(trusted) = &address.trusted {
+            tls = tls.root_certs(trusted.clone());
+        }
         let agent = ureq::Agent::config_builder()
+            .tls_config(tls.build())
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -155,7 +163,9 @@ fn fault_of(error: &ureq::Error) -> Fault {
     match error {
         ureq::Error::Timeout(_) => Fault::TimedOut,
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => Fault::TimedOut,
-        ureq::Error::Tls(_) | ureq::Error::TlsRequired => Fault::Untrusted,
+        // The client gives what TLS says as an error of the socket.
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => Fault::Untrusted,
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::TlsRequired => Fault::Untrusted,
         ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) => Fault::Garbage,
         _ => Fault::Unreachable,
     }

@@ -11,12 +11,13 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 use ureq::http::Response;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
 use super::output::plain;
 use super::{Failure, Screen};
 use crate::dev;
+use crate::trust;
 
 /// Where a gateway is when nothing says where: the default of `gateway dev`.
 const URL: &str = "http://127.0.0.1:8080";
@@ -239,18 +240,7 @@ fn trust(url: &str, data: &Path) -> Result<TlsConfig, Failure> {
     let Some(file) = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from).or(of_dev) else {
         return Ok(builder.build());
     };
-    let unusable = |why: &dyn std::fmt::Display| Failure::Usage(format!("{}: {why}", file.display()));
-    let pem = std::fs::read(&file).map_err(|error| unusable(&error))?;
-    let found: Result<Vec<_>, _> = parse_pem(&pem).collect();
-    let trusted = found.map_err(|error| unusable(&error))?.into_iter().filter_map(|item| match item {
-        PemItem::Certificate(authority) => Some(authority),
-        _ => None,
-    });
-    let trusted: Vec<_> = trusted.collect();
-    if trusted.is_empty() {
-        return Err(unusable(&"there is no certificate in it"));
-    }
-    Ok(builder.root_certs(RootCerts::new_with_certs(&trusted)).build())
+    Ok(builder.root_certs(trust::read(&file).map_err(Failure::Usage)?).build())
 }
 
 fn no_key() -> Failure {

@@ -9,6 +9,7 @@ use clap::Subcommand;
 use super::{Failure, Screen};
 use crate::certificates::Certificates;
 use crate::config::{Config, default_text};
+use crate::trust;
 
 #[derive(Subcommand)]
 pub(super) enum ConfigCommand {
@@ -30,8 +31,9 @@ pub(super) fn run(command: &ConfigCommand, screen: &mut Screen<'_>) -> Result<()
     match command {
         ConfigCommand::Check { file } => {
             let config = Config::load(file)?;
-            Certificates::load(&config)
-                .map_err(|why| Failure::Usage(format!("{}: {why}", file.display())))?;
+            let in_file = |why| Failure::Usage(format!("{}: {why}", file.display()));
+            Certificates::load(&config).map_err(in_file)?;
+            trust::of_auth(&config.auth).map_err(in_file)?;
             screen.line(format_args!("{}: ok", file.display()))
         }
         ConfigCommand::Print { file } => {

@@ -46,6 +46,8 @@ serves = ["devices", "agents", "operator"]
 mode = "keys"
 # The service in mode "http". No default.
 # url = "http://127.0.0.1:9000/validate"
+# PEM certificates of the authorities that the service's certificate may come from, instead of the public ones. No default.
+# ca = "auth-ca.pem"
 # How long one question to the service may take, in ms.
 timeout_ms = 2000
 # How long a yes of the service is used, in ms, give or take a fifth; open connections are checked again this often.

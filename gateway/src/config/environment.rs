@@ -59,7 +59,7 @@ pub(super) fn overlay(mut table: Table, variables: Vec<(String, String)>) -> Res
 /// Which type the option at `path` has; `None` when there is no such option.
 fn kind(path: &[&str]) -> Option<Kind> {
     match path {
-        ["data_dir"] | ["tls", "certificate" | "key"] | ["auth", "mode" | "url"] => Some(Kind::Text),
+        ["data_dir"] | ["tls", "certificate" | "key"] | ["auth", "mode" | "url" | "ca"] => Some(Kind::Text),
         ["cores"] | ["auth", "timeout_ms" | "cache_ms"] => Some(Kind::Number),
         ["listen", _, "protocol" | "address"] => Some(Kind::Text),
         ["listen", _, "tls"] => Some(Kind::Flag),

@@ -22,6 +22,7 @@ fn the_default_text_names_every_option() {
     let mut all = Config { cores: Some(1), ..Config::default() };
     all.tls = Tls { certificate: Some("c".into()), key: Some("k".into()) };
     all.auth.url = Some("http://localhost".into());
+    all.auth.ca = Some("ca.pem".into());
     let table: toml::Table = toml::from_str(&toml::to_string(&all).unwrap()).unwrap();
     let mut keys: Vec<String> = table.keys().cloned().collect();
     for section in ["tls", "auth", "socketio", "limits"] {
@@ -91,6 +92,10 @@ fn refuses_what_it_cannot_serve_with_a_sentence() {
         ("[auth]\nmode = \"http\"\n".into(), "needs auth.url"),
         ("[auth]\nmode = \"http\"\nurl = \"ftp://host/\"\n".into(), "http://HOST"),
         ("[auth]\nmode = \"http\"\nurl = \"host:9000\"\n".into(), "http://HOST"),
+        (
+            "[auth]\nmode = \"http\"\nurl = \"http://h/\"\nca = \"ca.pem\"\n".into(),
+            "auth.ca is for a service with https",
+        ),
         ("[auth]\ntimeout_ms = 0\n".into(), "timeout_ms must be at least 1"),
         ("[auth]\ncache_ms = 99999999\n".into(), "cache_ms must be at most"),
         ("cores = 0\n".into(), "cores must lie between 1"),

@@ -14,15 +14,21 @@ use engine::net::Net;
 use engine::wiring::Clerk;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
+use ureq::tls::RootCerts;
 
 /// Letters that it reads before it answers.
 const GATEKEEPER_LETTERS_MAX: usize = 256;
 
-/// Where the auth service is; none when there is none.
-pub(super) fn service_address(auth: &Auth, limits: &Limits) -> Option<ServiceAddress> {
+/// Where the auth service is, and whom to trust about it; none when there is none.
+pub(super) fn service_address(
+    auth: &Auth,
+    trusted: Option<RootCerts>,
+    limits: &Limits,
+) -> Option<ServiceAddress> {
     let url = auth.url.as_ref().filter(|_| auth.mode == AuthMode::Http)?;
     Some(ServiceAddress {
         url: url.clone(),
+        trusted,
         timeout: Duration::from_millis(auth.timeout_ms),
         calls_max: limits.auth_calls_max as usize,
     })

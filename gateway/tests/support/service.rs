@@ -1,8 +1,12 @@
 //! An auth service as an operator might write one: a real HTTP server whose answers the test decides, and which remembers what
 //! it was asked.
 
+use gateway::config::Tls;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -40,6 +44,7 @@ type Rule = Box<dyn Fn(&Value) -> Reply + Send + Sync>;
 /// The service.
 pub struct Service {
     pub address: SocketAddr,
+    scheme: &'static str,
     shared: Arc<Shared>,
 }
 
@@ -54,6 +59,19 @@ struct Shared {
 impl Service {
     /// A service that answers by this rule.
     pub fn start(rule: impl Fn(&Value) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_on(rule, None)
+    }
+
+    /// The same over HTTPS, with the certificate of these papers; their authority vouches for it.
+    pub fn start_tls(rule: impl Fn(&Value) -> Reply + Send + Sync + 'static, papers: &Tls) -> Self {
+        Self::start_on(rule, Some(server_config(papers)))
+    }
+
+    fn start_on(
+        rule: impl Fn(&Value) -> Reply + Send + Sync + 'static,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
@@ -69,16 +87,23 @@ impl Service {
                 if clerks.over.load(SeqCst) {
                     return;
                 }
-                let shared = Arc::clone(&clerks);
-                std::thread::spawn(move || serve(&stream, &shared));
+                let (shared, tls) = (Arc::clone(&clerks), tls.clone());
+                std::thread::spawn(move || match tls {
+                    None => serve(stream, &shared),
+                    Some(tls) => {
+                        let tls = ServerConnection::new(tls).expect("a connection");
+                        serve(StreamOwned::new(tls, stream), &shared);
+                    }
+                });
             }
         });
-        Self { address, shared }
+        Self { address, scheme, shared }
     }
 
     /// The lines of a gateway's configuration that make it ask here. They follow the lines of `[limits]`.
     pub fn config(&self) -> String {
-        format!("[auth]\nmode = \"http\"\nurl = \"http://{}/validate\"\ntimeout_ms = 1000\n", self.address)
+        let Self { scheme, address, .. } = self;
+        format!("[auth]\nmode = \"http\"\nurl = \"{scheme}://{address}/validate\"\ntimeout_ms = 1000\n")
     }
 
     /// Answers by another rule from now on.
@@ -104,15 +129,25 @@ impl Drop for Service {
     }
 }
 
+fn server_config(papers: &Tls) -> Arc<ServerConfig> {
+    let [chain, key] = [&papers.certificate, &papers.key].map(|path| path.as_deref().expect("it was made"));
+    let chain = CertificateDer::pem_file_iter(chain).expect("a file").collect::<Result<_, _>>().expect("PEM");
+    let key = PrivateKeyDer::from_pem_file(key).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.expect("versions").with_no_client_auth().with_single_cert(chain, key);
+    Arc::new(config.expect("a key that fits"))
+}
+
 /// One connection of the gateway: question after question.
-fn serve(stream: &TcpStream, shared: &Shared) {
+fn serve(stream: impl Read + Write, shared: &Shared) {
     let mut reader = BufReader::new(stream);
     while let Some(question) = read_question(&mut reader) {
         shared.questions.lock().expect("no panic").push(question.clone());
         let at_once = shared.at_once.fetch_add(1, SeqCst) + 1;
         shared.at_once_peak.fetch_max(at_once, SeqCst);
         let rule = Arc::clone(&shared.rule.lock().expect("no panic"));
-        let open = give(stream, rule(&question), shared);
+        let open = give(reader.get_mut(), rule(&question), shared);
         shared.at_once.fetch_sub(1, SeqCst);
         if !open {
             return;
@@ -142,7 +177,7 @@ fn read_question(reader: &mut impl BufRead) -> Option<Value> {
 }
 
 /// Answers. `false`: the connection is over.
-fn give(mut stream: &TcpStream, reply: Reply, shared: &Shared) -> bool {
+fn give(stream: &mut impl Write, reply: Reply, shared: &Shared) -> bool {
     match reply {
         Reply::Json(status, json) => {
             let body = json.to_string();
