@@ -80,11 +80,14 @@ pub struct Caller {
     pub agent: Option<Arc<Agent>>,
 }
 
+/// Room for the names of a path that are not written as they are; the others are lent by the path itself.
+type Unescaped = [String; 2];
+
 /// A request that may go on.
-struct Admitted {
+struct Admitted<'r> {
     endpoint: Endpoint,
     /// The device, the tool or the command of the path, or empty.
-    name: String,
+    name: &'r str,
     caller: Caller,
 }
 
@@ -166,7 +169,9 @@ impl Shard {
     /// A large body is promised: it is kept only for a caller who may send it.
     fn promised(&mut self, cx: &mut Cx<'_>, conn: Key, input: &Input<'_>) {
         let Some(head) = self.peers.http_mut(conn).and_then(|peer| peer.session.head(input)) else { return };
-        let Some(admitted) = self.admit_request(cx, conn, &head, Whole::HeadOnly) else { return };
+        let mut unescaped = Unescaped::default();
+        let admitted = self.admit_request(cx, conn, &head, Whole::HeadOnly, &mut unescaped);
+        let Some(admitted) = admitted else { return };
         self.identify(conn, &admitted.caller);
         let now = cx.now();
         if let (Some(peer), Some(out)) = (self.peers.http_mut(conn), cx.out_urgent(conn)) {
@@ -181,19 +186,22 @@ impl Shard {
 
     /// A request is looked at, for the first time or after the gatekeeper's word.
     pub(super) fn request_again(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>) {
-        let Some(admitted) = self.admit_request(cx, conn, request, Whole::Request) else { return };
+        let mut unescaped = Unescaped::default();
+        let admitted = self.admit_request(cx, conn, request, Whole::Request, &mut unescaped);
+        let Some(admitted) = admitted else { return };
         self.identify(conn, &admitted.caller);
         self.serve(cx, conn, request, &admitted);
     }
 
     /// Finds the route and asks who is there; whoever may not go on has been answered.
-    fn admit_request(
+    fn admit_request<'r>(
         &mut self,
         cx: &mut Cx<'_>,
         conn: Key,
-        request: &Request<'_>,
+        request: &Request<'r>,
         whole: Whole,
-    ) -> Option<Admitted> {
+        unescaped: &'r mut Unescaped,
+    ) -> Option<Admitted<'r>> {
         let peer = self.peers.http_mut(conn)?;
         peer.tongue = Tongue::of(request.path);
         let serves = peer.serves;
@@ -209,14 +217,13 @@ impl Shard {
                 return None;
             }
         };
-        let mut unescaped = [String::new(), String::new()];
-        let [agent, name] = &mut unescaped;
+        let [agent, name] = unescaped;
         let (Ok(agent), Ok(name)) = (percent_decode(raw[0], agent), percent_decode(raw[1], name)) else {
             self.problem(cx, conn, ApiError::NotFound, &Problem::default());
             return None;
         };
         match self.who_asks(cx, conn, route, request, agent) {
-            Ok(caller) => Some(Admitted { endpoint: route.endpoint, name: name.to_owned(), caller }),
+            Ok(caller) => Some(Admitted { endpoint: route.endpoint, name, caller }),
             Err(Denied::For(error)) => {
                 self.turn_down(cx, conn, error, route);
                 None
@@ -259,7 +266,7 @@ impl Shard {
         }
     }
 
-    fn serve(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>, admitted: &Admitted) {
+    fn serve(&mut self, cx: &mut Cx<'_>, conn: Key, request: &Request<'_>, admitted: &Admitted<'_>) {
         let Admitted { endpoint, caller, .. } = admitted;
         match (endpoint, &caller.agent) {
             (Endpoint::Healthz, _) => self.healthz(cx, conn),
@@ -280,7 +287,7 @@ impl Shard {
         cx: &mut Cx<'_>,
         conn: Key,
         request: &Request<'_>,
-        admitted: &Admitted,
+        admitted: &Admitted<'_>,
         agent: &Arc<Agent>,
     ) {
         let Admitted { endpoint, name, .. } = admitted;
