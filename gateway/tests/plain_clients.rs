@@ -1,5 +1,5 @@
-//! Any MQTT 3.1.1 library is a device: MQTT.js, paho-mqtt and the mosquitto tools, over TCP and WebSocket, each from one
-//! scenario and asserted on both sides.
+//! Any MQTT 3.1.1 library is a device: MQTT.js, paho-mqtt and the mosquitto tools, over TCP and WebSocket, plain and with TLS,
+//! each from one scenario and asserted on both sides.
 
 #![allow(clippy::disallowed_methods, reason = "a black-box test lives in real time, with threads of its own")]
 
@@ -8,10 +8,11 @@ mod support;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use support::scene::Scene;
-use support::{SOON, client_file, wait_for};
+use support::{Gateway, SOON, client_file, wait_for};
 
 /// A process that is one device.
 struct Plain {
@@ -58,22 +59,25 @@ impl Drop for Plain {
     }
 }
 
-fn mqtt_js(url: &str, key: &str, name: &str) -> Plain {
+/// How a client is started: its URL, its authority's file, its key and its name.
+type Start = fn(&str, &Path, &str, &str) -> Plain;
+
+fn mqtt_js(url: &str, authority: &Path, key: &str, name: &str) -> Plain {
     let mut node = Command::new("node");
     node.arg(client_file("plain_mqtt.mjs")).args([url, "alpha", key, name]);
-    node.env("NODE_PATH", support::node::modules());
+    node.env("NODE_PATH", support::node::modules()).env("NODE_EXTRA_CA_CERTS", authority);
     Plain::start(node)
 }
 
-fn paho(url: &str, key: &str, name: &str) -> Plain {
+fn paho(url: &str, authority: &Path, key: &str, name: &str) -> Plain {
     let mut python = Command::new(support::python::python());
-    python.arg(client_file("plain_paho.py")).args([url, "alpha", key, name]);
+    python.arg(client_file("plain_paho.py")).args([url, "alpha", key, name]).arg(authority);
     Plain::start(python)
 }
 
 /// What every library must be able to do, over this URL.
-fn lives(scene: &Scene, client: fn(&str, &str, &str) -> Plain, url: &str, transport: &str) {
-    let mut device = client(url, &scene.key, "plain");
+fn lives(scene: &Scene, client: Start, url: &str, transport: &str) {
+    let mut device = client(url, &scene.gateway.authority(), &scene.key, "plain");
     device.wait("connected");
     device.wait("ready");
     let shown = scene.alpha.get("/devices/plain").json;
@@ -98,18 +102,27 @@ fn lives(scene: &Scene, client: fn(&str, &str, &str) -> Plain, url: &str, transp
     });
 }
 
-#[test]
-fn mqtt_js_is_a_device_over_tcp_and_web_socket() {
+/// The same over everything that the gateway offers: TCP and WebSocket, plain and with TLS, which the client verifies.
+fn lives_everywhere(client: Start) {
     let scene = Scene::on_cores(2, "");
-    lives(&scene, mqtt_js, &format!("mqtt://{}", scene.gateway.mqtt), "mqtt");
-    lives(&scene, mqtt_js, &format!("ws://{}/mqtt", scene.gateway.http), "mqtt_ws");
+    let Gateway { mqtt, http, mqtts, https, .. } = &scene.gateway;
+    let handshakes = || scene.metric("gateway_tls_handshakes_total{outcome=\"full\"}");
+    lives(&scene, client, &format!("mqtt://{mqtt}"), "mqtt");
+    lives(&scene, client, &format!("ws://{http}/mqtt"), "mqtt_ws");
+    assert_eq!(handshakes(), 0.0);
+    lives(&scene, client, &format!("mqtts://localhost:{}", mqtts.port()), "mqtt");
+    lives(&scene, client, &format!("wss://localhost:{}/mqtt", https.port()), "mqtt_ws");
+    assert_eq!(handshakes(), 2.0, "TLS was spoken");
 }
 
 #[test]
-fn paho_is_a_device_over_tcp_and_web_socket() {
-    let scene = Scene::on_cores(2, "");
-    lives(&scene, paho, &format!("mqtt://{}", scene.gateway.mqtt), "mqtt");
-    lives(&scene, paho, &format!("ws://{}/mqtt", scene.gateway.http), "mqtt_ws");
+fn mqtt_js_is_a_device_over_tcp_and_web_socket_with_and_without_tls() {
+    lives_everywhere(mqtt_js);
+}
+
+#[test]
+fn paho_is_a_device_over_tcp_and_web_socket_with_and_without_tls() {
+    lives_everywhere(paho);
 }
 
 /// One of the mosquitto tools as the device `mosquitto` of `alpha`, with a persistent session.
@@ -124,9 +137,27 @@ fn mosquitto(tool: &str, address: SocketAddr, key: &str, more: &[&str]) -> Outpu
 #[test]
 fn the_mosquitto_tools_are_a_device_one_step_at_a_time() {
     let scene = Scene::start("");
+    one_step_at_a_time(&scene, scene.gateway.mqtt, &[]);
+}
+
+#[test]
+fn the_mosquitto_tools_are_a_device_with_tls_too() {
+    let scene = Scene::start("");
+    let authority = scene.gateway.authority();
+    let authority = authority.to_str().expect("a path of ours");
+    one_step_at_a_time(&scene, scene.gateway.mqtts, &["--cafile", authority]);
+    let other = tempfile::tempdir().expect("a folder");
+    gateway::dev::papers::make(other.path(), support::unix_s()).expect("an authority");
+    let other = gateway::dev::papers::authority_path(other.path());
+    let other = ["--cafile", other.to_str().expect("a path of ours"), "-t", "x", "-m", "x"];
+    let untrusting = mosquitto("mosquitto_pub", scene.gateway.mqtts, &scene.key, &other);
+    assert!(!untrusting.status.success(), "the tool verifies");
+}
+
+fn one_step_at_a_time(scene: &Scene, address: SocketAddr, tls: &[&str]) {
     let topic = |suffix: &str| format!("lua/devices/alpha/mosquitto/{suffix}");
     let run = |tool: &str, more: &[&str]| {
-        let output = mosquitto(tool, scene.gateway.mqtt, &scene.key, more);
+        let output = mosquitto(tool, address, &scene.key, &[more, tls].concat());
         assert!(output.status.success(), "{tool} {more:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("text")
     };
@@ -153,8 +184,9 @@ fn the_mosquitto_tools_are_a_device_one_step_at_a_time() {
     });
     assert_eq!(done["data"], "done by hand", "{done}");
 
-    let wrong =
-        mosquitto("mosquitto_pub", scene.gateway.mqtt, "api_wrong", &["-t", &topic("status"), "-m", "x"]);
+    let status = topic("status");
+    let more = [&["-t", &status, "-m", "x"], tls].concat();
+    let wrong = mosquitto("mosquitto_pub", address, "api_wrong", &more);
     assert!(!wrong.status.success());
     let told = String::from_utf8_lossy(&wrong.stderr).to_lowercase();
     assert!(told.contains("not authori"), "{told}");

@@ -1,4 +1,5 @@
-"""A device on paho-mqtt that knows nothing of Lua but its topics. Arguments: URL, agent, key, device name.
+"""A device on paho-mqtt that knows nothing of Lua but its topics. Arguments: URL, agent, key, device name,
+file of the authority that is trusted where the URL means TLS.
 
 In:  {"trigger":T,"payload":P}    a line each
 Out: {"saw":WORD,...}             connected, ready, command, puback, ack, error
@@ -10,7 +11,7 @@ from urllib.parse import urlparse
 
 import paho.mqtt.client as mqtt
 
-url, agent, key, name = sys.argv[1:5]
+url, agent, key, name, authority = sys.argv[1:6]
 address = urlparse(url)
 prefix = f"lua/devices/{agent}/{name}/"
 
@@ -46,12 +47,14 @@ def heard(device, _data, message):
         device.publish(prefix + "response", json.dumps(answer), qos=1)
 
 
-transport = "websockets" if address.scheme == "ws" else "tcp"
+transport = "websockets" if address.scheme in ("ws", "wss") else "tcp"
 device = mqtt.Client(
     mqtt.CallbackAPIVersion.VERSION2, client_id=f"lua-{agent}-{name}", clean_session=True, transport=transport
 )
 if transport == "websockets":
     device.ws_set_options(path=address.path)
+if address.scheme in ("mqtts", "wss"):
+    device.tls_set(ca_certs=authority)
 device.username_pw_set(f"{agent}:{name}", key)
 device.will_set(prefix + "status", '{"status":"offline"}', qos=1, retain=True)
 device.on_connect, device.on_message = connected, heard
