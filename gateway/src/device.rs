@@ -27,6 +27,7 @@ pub mod polling;
 pub mod presence;
 pub mod probe;
 pub mod recent;
+pub mod refusals;
 pub mod registry;
 pub mod row;
 pub mod schema;

@@ -32,6 +32,7 @@ use crate::command::outcome::Outcome;
 use crate::command::text::AskText;
 use crate::device::control::{Control, Controlled};
 use crate::device::polling::{Homeward, PollMail, Polled};
+use crate::device::refusals::Refused;
 use crate::device::tap::{Reader, TapWish, Tapped};
 use crate::metrics::Counters;
 use crate::store::mail::{FromStore, ToStore};
@@ -170,4 +171,6 @@ pub struct Gathered {
     pub ticket: Key,
     /// The devices that match, in no order.
     pub views: Vec<View>,
+    /// Log-ins in its name that were refused; only when one device was asked for.
+    pub refused: Vec<Refused>,
 }

@@ -23,6 +23,7 @@ use crate::device::lines::Lines;
 use crate::device::name::HomeHash;
 use crate::device::polling::Whereabouts;
 use crate::device::probe::Probe;
+use crate::device::refusals::Refusals;
 use crate::device::registry::Registry;
 use crate::device::tap::Taps;
 use crate::device::unidentified::Unidentified;
@@ -130,6 +131,7 @@ pub struct Shard {
     pub(crate) sids: HashMap<u128, Whereabouts, BuildHasherDefault<SipHasher13>>,
     pub(crate) devices: Registry,
     pub(crate) conflicts: Conflicts,
+    pub(crate) refusals: Refusals,
     pub(crate) manifests: Interned,
     pub(crate) pending: Slots<Pending>,
     pub(crate) repeats: Repeats,
@@ -168,6 +170,7 @@ impl Shard {
             sids: HashMap::default(),
             devices: Registry::default(),
             conflicts: Conflicts::default(),
+            refusals: Refusals::default(),
             manifests: Interned::default(),
             pending: Slots::new(),
             repeats: Repeats::default(),

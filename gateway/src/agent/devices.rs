@@ -11,6 +11,7 @@ use super::tools::{Catalog, Format, ToolDevice};
 use super::validator::{self, Stamp};
 use crate::auth::Agent;
 use crate::device::manifest::{Command, Manifest};
+use crate::device::refusals::{self, Refused};
 use crate::device::status::Status;
 use crate::metrics::ToolList;
 use crate::shard::{Cx, Shard};
@@ -168,7 +169,7 @@ impl Shard {
         });
     }
 
-    pub(crate) fn answer_device(&mut self, cx: &mut Cx<'_>, conn: Key, views: &[View]) {
+    pub(crate) fn answer_device(&mut self, cx: &mut Cx<'_>, conn: Key, views: &[View], refused: &[Refused]) {
         let Some(view) = views.first() else { return };
         self.respond_json(cx, conn, &|body| {
             body.push(b'{');
@@ -184,7 +185,9 @@ impl Shard {
                 let (reason, at) = (ended.reason.name(), Rfc3339(ended.at_ms));
                 write!(body, "{comma}{{\"reason\":\"{reason}\",\"at\":\"{at}\"}}").expect(VEC);
             }
-            body.extend_from_slice(b"]}");
+            body.extend_from_slice(b"],\"refusals\":");
+            refusals::write(refused, body);
+            body.push(b'}');
         });
     }
 

@@ -10,6 +10,7 @@ use super::ticket::{Awaits, Ticket};
 use crate::auth::Agent;
 use crate::device::manifest::Manifest;
 use crate::device::name::HomeHash;
+use crate::device::refusals::{self, Refused};
 use crate::device::row::{Ended, Row};
 use crate::device::status::{Reason, Status};
 use crate::mail::{Gather, Gathered, Mail};
@@ -67,6 +68,8 @@ pub struct Rendering {
     pub missing: usize,
     /// What has come.
     pub views: Vec<View>,
+    /// Log-ins that were refused in the name of the one device that was asked for.
+    pub refused: Vec<Refused>,
 }
 
 impl Query {
@@ -114,7 +117,7 @@ impl Shard {
             }
             None => 0..cx.cores(),
         };
-        let rendering = Rendering { what, missing: cores.len(), views: Vec::new() };
+        let rendering = Rendering { what, missing: cores.len(), views: Vec::new(), refused: Vec::new() };
         let ticket = self.tickets.insert(Ticket { conn, awaits: Awaits::Devices(rendering) });
         if let Some(peer) = self.peers.http_mut(conn) {
             peer.waits = Waits::Ticket(ticket);
@@ -151,7 +154,9 @@ impl Shard {
                 views
             }
         };
-        cx.post(gather.from, Mail::Gathered(Gathered { ticket: gather.ticket, views }));
+        let name = query.name.as_deref();
+        let refused = name.map_or_else(Vec::new, |name| self.refusals.of(gather.agent.name(), name));
+        cx.post(gather.from, Mail::Gathered(Gathered { ticket: gather.ticket, views, refused }));
     }
 
     /// One core's part has come; the last one makes the answer.
@@ -163,6 +168,7 @@ impl Shard {
             return;
         };
         rendering.views.extend(gathered.views);
+        rendering.refused.extend(gathered.refused);
         rendering.missing -= 1;
         if rendering.missing > 0 {
             return;
@@ -174,10 +180,15 @@ impl Shard {
         };
         rendering.views.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         match rendering.what {
-            What::Device | What::LuaStatus if rendering.views.is_empty() => {
+            What::Device if rendering.views.is_empty() => {
+                let detail = refusals::sentence(&rendering.refused);
+                let problem = Problem { detail: &detail, ..Problem::default() };
+                self.problem(cx, conn, ApiError::DeviceUnknown, &problem);
+            }
+            What::LuaStatus if rendering.views.is_empty() => {
                 self.problem(cx, conn, ApiError::DeviceUnknown, &Problem::default());
             }
-            What::Device => self.answer_device(cx, conn, &rendering.views),
+            What::Device => self.answer_device(cx, conn, &rendering.views, &rendering.refused),
             What::LuaDevices => self.answer_lua_devices(cx, conn, &rendering.views),
             What::LuaStatus => self.answer_lua_status(cx, conn, &rendering.views),
             What::Devices { limit, after } => {

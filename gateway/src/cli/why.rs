@@ -1,7 +1,7 @@
 //! `gateway why`: why a device does not do what it should.
 //!
-//! Owns the report: whether it is here and since when, how its last connections ended, which of its commands were refused,
-//! and what is under way or went wrong. It draws no conclusion that the gateway's answers do not say.
+//! Owns the report: whether it is here and since when, how its last connections ended, which log-ins in its name and which
+//! of its commands were refused, and what is under way or went wrong. It draws no conclusion that the gateway's answers do not say.
 
 use std::time::Duration;
 
@@ -70,6 +70,15 @@ fn report(device: &Value, commands: &Value) -> Vec<String> {
             .rev()
             .map(|close| format!("  {}  {}", text(&close["at"]), text(&close["reason"]).replace('_', " "))),
     );
+    let refusals = list(&device["refusals"]);
+    if !refusals.is_empty() {
+        lines.push("log-ins in its name that were refused, the newest first:".into());
+    }
+    lines.extend(refusals.iter().rev().map(|refused| {
+        let (at, reason) = (text(&refused["at"]), text(&refused["reason"]).replace('_', " "));
+        let times = refused["count"].as_u64().filter(|&count| count > 1);
+        format!("  {at}  {reason}{}", times.map_or(String::new(), |count| format!(" ({count} times)")))
+    }));
     if device["manifest"].is_null() {
         lines.push("it has not described itself: it has no commands".into());
     }
@@ -109,7 +118,8 @@ mod tests {
     #[test]
     fn says_how_it_ended_what_was_refused_and_what_waits() {
         let device = json!({"name": "pico", "status": "offline", "since": "T1", "reason": "connection_lost", "lastSeen": "T0",
-            "epoch": 3, "closes": [{"at": "T8", "reason": "taken_over"}, {"at": "T9", "reason": "connection_lost"}],
+            "epoch": 3, "refusals": [{"at": "T2", "reason": "disabled", "count": 1},
+            {"at": "T7", "reason": "wrong_key", "count": 4}], "closes": [{"at": "T8", "reason": "taken_over"}, {"at": "T9", "reason": "connection_lost"}],
             "manifest": {"commands": [], "refused": [{"command": "Bad", "reason": "BAD_NAME", "detail": "no"}]}});
         let commands = json!({"commands": [
             {"command": "read", "status": "queued", "createdAt": "T5"},
@@ -123,6 +133,9 @@ mod tests {
                 "connections that ended, the newest first:",
                 "  T9  connection lost",
                 "  T8  taken over",
+                "log-ins in its name that were refused, the newest first:",
+                "  T7  wrong key (4 times)",
+                "  T2  disabled",
                 "refused command Bad: BAD_NAME, no",
                 "command read under way: queued since T5",
                 "command burn ended: timed out since T6  late",

@@ -49,6 +49,9 @@ pub(super) struct Refusal {
 pub(super) const UNAVAILABLE: Refusal =
     Refusal { code: ConnectCode::ServerUnavailable, outcome: AuthOutcome::Unavailable };
 
+/// It contradicts itself, whatever its key is.
+const FLAWED: Refusal = Refusal { code: ConnectCode::NotAuthorized, outcome: AuthOutcome::Malformed };
+
 /// The key is good, the device is not wanted.
 const DISABLED: Refusal = Refusal { code: ConnectCode::NotAuthorized, outcome: AuthOutcome::Disabled };
 
@@ -74,6 +77,7 @@ impl Shard {
                 Admission::HeldUp
             }
             Err(Obstacle::Refused(refusal)) => {
+                self.note_refusal(cx, &claim, refusal.outcome);
                 self.refuse(cx, conn, refusal.code, refusal.outcome);
                 self.lines.hang_up(cx, conn);
                 Admission::Refused
@@ -123,6 +127,9 @@ impl Shard {
     fn check_claim(&mut self, cx: &Cx<'_>, claim: &Claim) -> Result<(Arc<Grant>, Key), Obstacle> {
         if cx.draining() {
             return Err(Obstacle::Refused(UNAVAILABLE));
+        }
+        if claim.flaw.is_some() {
+            return Err(Obstacle::Refused(FLAWED));
         }
         let unvouched = Obstacle::Unvouched;
         let grant = self.keys.check_digest(&claim.digest).ok_or(unvouched(AuthOutcome::UnknownKey))?;

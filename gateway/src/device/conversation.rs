@@ -239,16 +239,11 @@ impl Shard {
         Step::Next
     }
 
-    fn claimed(
-        &mut self,
-        cx: &mut Cx<'_>,
-        conn: Key,
-        claim: Result<Claim, super::claim::Unclaimable>,
-    ) -> Step {
+    fn claimed(&mut self, cx: &mut Cx<'_>, conn: Key, claim: Result<Claim, super::claim::Nameless>) -> Step {
         let claim = match claim {
             Ok(claim) => claim,
-            Err(why) => {
-                tracing::info!(?why, "refused a CONNECT");
+            Err(super::claim::Nameless) => {
+                tracing::info!("refused a CONNECT that names nobody, or has no password");
                 self.refuse(
                     cx,
                     conn,

@@ -98,6 +98,7 @@ impl Shard {
                 self.lines.resume(cx, conn);
             }
             Err(refusal) => {
+                self.note_refusal(cx, claim, refusal.outcome);
                 self.antechamber.leave(self.facts.home.of(&claim.agent, &claim.device), conn);
                 if let Verdict::No { locked: Some(left) } = verdict {
                     self.bar(cx, conn, left);
