@@ -23,6 +23,8 @@ pub mod engineio;
 pub mod http;
 pub mod input;
 pub mod mqtt;
+#[cfg(planted)]
+pub mod planted;
 pub mod socketio;
 pub mod sse;
 pub mod ws;

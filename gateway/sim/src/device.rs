@@ -7,8 +7,10 @@ mod answering;
 mod hearing;
 mod link;
 mod speech;
+mod tongue;
 
 pub use link::{Link, Stage};
+pub use tongue::{Tongue, Tongues};
 
 use crate::coverage::Seen;
 use crate::ledger::{Describes, Excuse, Ledger, TENANTS};
@@ -108,6 +110,7 @@ pub struct Device {
     next_packet: u16,
     outbox: Vec<Unacked>,
     rest_until_ms: u64,
+    tongues: Tongues,
 }
 
 impl Device {
@@ -147,7 +150,14 @@ impl Device {
             next_packet: 1,
             outbox: Vec::new(),
             rest_until_ms: dice.below(40),
+            tongues: Tongues::default(),
         }
+    }
+
+    /// The transports that it knows; without this it speaks MQTT over TCP.
+    #[must_use]
+    pub fn with_tongues(self, tongues: Tongues) -> Self {
+        Self { tongues, ..self }
     }
 
     /// `tenant/device#actor`.
@@ -246,6 +256,7 @@ impl Device {
             (false, true) => usize::MAX,
             (false, false) => 1 + scene.dice.below(800) as usize,
         });
+        self.look_at_frames(scene, link);
     }
 
     fn consider_connecting(&mut self, scene: &mut Scene<'_>) {

@@ -72,6 +72,12 @@ bugs! {
         "a letter that finds a full mailbox is lost" => Progress, OneAnswer, Presence, Promptness, NothingLeft, Kept;
     "short-write-forgets" in "engine/src/core/flush.rs":
         "what the kernel did not take is forgotten" => Wire, OneAnswer, Delivered, Progress, Blame;
+    "ping-heard-as-packet" in "transports/src/ws/stream.rs":
+        "the payload of a ping between frames is heard as MQTT" => Blame, Wire, Kept, Progress;
+    "fragment-loses-byte" in "transports/src/ws/joint.rs":
+        "the last byte of a fragment is lost" => Blame, Wire, Kept, Progress;
+    "packets-share-frame" in "transports/src/ws/stream.rs":
+        "what is said in one turn goes out in one frame" => Wire;
 }
 
 /// The bug of this name.
@@ -82,7 +88,11 @@ pub fn find(name: &str) -> Option<&'static Bug> {
 /// Makes one bug real on this thread, or none; `false` in a build that has no bugs.
 pub fn plant(bug: Option<&'static Bug>) -> bool {
     #[cfg(planted)]
-    engine::planted::plant(bug.map_or("", |bug| bug.name));
+    {
+        let name = bug.map_or("", |bug| bug.name);
+        engine::planted::plant(name);
+        transports::planted::plant(name);
+    }
     let _ = bug;
     cfg!(planted)
 }

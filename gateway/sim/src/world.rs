@@ -11,7 +11,7 @@ mod calm;
 
 use crate::agent::{Agent, draw_manners};
 use crate::coverage::{Coverage, Seen};
-use crate::device::{Device, Scene};
+use crate::device::{Device, Scene, Tongues};
 use crate::failure::Failure;
 use crate::house::{House, own_secret};
 use crate::ledger::{Excuse, Ledger, TENANTS};
@@ -62,7 +62,13 @@ impl World {
         let house = House::new(&swarm, &kernel, &mut dice);
         let mut ledger = Ledger::new(seed, &swarm, trace);
         ledger.say(|| format!("{swarm:#?}"));
-        let devices = populate(&swarm, &mut ledger, &mut dice);
+        // Dice of their own, so that what came later changes no run without it.
+        let mut others = Dice::new(seed.wrapping_mul(0xD134_2543_DE82_EF95) ^ 0x70_4E);
+        let house_tongues = Tongues::house(&mut others);
+        let devices = populate(&swarm, &mut ledger, &mut dice)
+            .into_iter()
+            .map(|device| device.with_tongues(Tongues::draw(&mut others, house_tongues)))
+            .collect();
         let agents = (0..swarm.agents.max(swarm.tenants))
             .map(|actor| Agent::new(actor, actor % swarm.tenants, draw_manners(&mut dice, swarm.manners)))
             .collect();

@@ -13,6 +13,7 @@ const OTHERS: u64 = 64;
 /// What so few runs may miss. In 20,000 seeds everything occurs, and the simulator's own command fails otherwise.
 const RARE: &[Seen] = &[
     Seen::Junk,
+    Seen::Misframed,
     Seen::FellSilent,
     Seen::NeverGreeted,
     Seen::KeepAliveOver,

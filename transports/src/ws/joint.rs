@@ -211,6 +211,16 @@ impl Joint {
             bytes.copy_within(raw_at..raw_at + here, plain_bytes);
         }
         let whole = (frame.left_bytes == 0 && frame.fin).then_some(self.message).flatten();
+        #[cfg(planted)]
+        let (here, lost) =
+            match crate::planted::is("fragment-loses-byte") && frame.left_bytes == 0 && !frame.fin {
+                true => (here.saturating_sub(1), here.min(1)),
+                false => (here, 0),
+            };
+        #[cfg(planted)]
+        {
+            self.gap_bytes += lost as u32;
+        }
         if frame.left_bytes == 0 {
             self.frame = None;
         }
@@ -256,6 +266,14 @@ impl Joint {
         if self.plain_bytes == 0 {
             input.take(std::mem::take(&mut self.gap_bytes) as usize);
         }
+    }
+
+    /// A mistake on purpose: takes the payload of a control frame for more of the message.
+    #[cfg(planted)]
+    pub(super) fn mistake_for_payload(&mut self, input: &mut Input<'_>, at: usize, bytes: usize) {
+        input.peek_mut().copy_within(at..at + bytes, self.plain_bytes());
+        self.plain_bytes += bytes as u32;
+        self.gap_bytes -= bytes as u32;
     }
 
     /// Moves the plain payload over a gap that has become large, and takes what is before it then.

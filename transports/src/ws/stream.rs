@@ -86,6 +86,10 @@ impl Stream {
                 Ok(Step::Control { control, at, bytes }) => {
                     let payload = input.peek().get(at..at + bytes).unwrap_or_default();
                     self.end = hear(control, payload, out);
+                    #[cfg(planted)]
+                    if crate::planted::is("ping-heard-as-packet") && self.end.is_none() {
+                        self.joint.mistake_for_payload(&mut input, at, bytes);
+                    }
                     if self.end.is_none() {
                         self.joint.leave_gap(&mut input);
                     }
@@ -129,6 +133,10 @@ impl Stream {
     pub fn frame_packets(&self, out: &mut Vec<u8>, mut from: usize) {
         if self.closed {
             out.truncate(from);
+        }
+        #[cfg(planted)]
+        if crate::planted::is("packets-share-frame") {
+            return wrap(out, from, OpCode::Data(Data::Binary));
         }
         while let Some(rest) = out.get(from..).filter(|rest| !rest.is_empty()) {
             let packet_bytes = match mqtt::peek(rest) {

@@ -175,8 +175,8 @@ impl Link {
     pub fn is_settled(&self, ledger: &Ledger) -> bool {
         let facts = &ledger.links[self.id];
         let able = facts.described.is_some_and(|(_, what)| what.has_echo()) && facts.listens.is_some();
-        let quiet =
-            self.line.is_silent() && !self.waits() && self.todo.is_empty() && self.describing.is_empty();
+        let said = self.line.is_silent() && self.line.is_settled();
+        let quiet = said && !self.waits() && self.todo.is_empty() && self.describing.is_empty();
         // One that has ended its direction, or said what ends a connection, is about to be let go.
         let over = matches!(facts.excuse, Some(Excuse::Goodbye | Excuse::Misspoke | Excuse::Unknown));
         self.stage == Stage::Live && able && quiet && !over && self.line.is_intact()

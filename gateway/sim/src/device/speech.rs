@@ -6,7 +6,6 @@ use super::link::{Owed, Todo};
 use super::{Device, Link, Said, Scene, Stage, Style, Unacked, Wish};
 use crate::coverage::Seen;
 use crate::ledger::{Describes, Excuse};
-use crate::line::Line;
 use crate::swarm::{Quirk, pick};
 use codec::mqtt::{
     Connect, PacketId, PublishHead, QoS, Will, encode_disconnect, encode_pingreq, encode_puback,
@@ -34,7 +33,7 @@ impl Device {
         let lies =
             first_tries && (self.quirks.has(Quirk::WrongKeyFirst) || self.quirks.has(Quirk::ForeignIdFirst));
         let claims = !silent && !lies;
-        let line = Line::new(scene.kernel.connect(0));
+        let line = self.open_line(scene);
         let (clean, now_ms) = (self.style != Style::Python, scene.ledger.now_ms);
         let id = scene.ledger.open_link(self.identity, self.actor, line.client().clone(), clean, claims);
         if !claims {
@@ -397,7 +396,9 @@ impl Device {
             &[&b"\x00\x00"[..], b"GET / HTTP/1.1\r\n\r\n", b"\xf0\x00", b"\x30\xff\xff\xff\xff\xff"],
         )
         .expect("a list");
-        link.line.say(|out| out.extend_from_slice(junk));
+        if !self.breaks_frames(link) {
+            link.line.say(|out| out.extend_from_slice(junk));
+        }
         link.mute = true;
     }
 
@@ -407,7 +408,9 @@ impl Device {
         }
         scene.ledger.saw(Seen::SaidGoodbye);
         scene.ledger.excuse(link.id, Excuse::Goodbye);
-        link.say(encode_disconnect);
+        if !self.closes_frames(link) {
+            link.say(encode_disconnect);
+        }
         link.mute = true;
     }
 

@@ -1,0 +1,107 @@
+//! The transports that a scripted device knows, and what is special to each on the wire below its conversation.
+//!
+//! Owns the choice of a transport for each connection, and the look at the frames. What is said over it is not its business.
+
+use super::{Device, Link, Scene};
+use crate::coverage::Seen;
+use crate::failure::Oracle;
+use crate::ledger::Excuse;
+use crate::line::{Cargo, Line};
+use crate::swarm::pick;
+use engine::net::fake::Dice;
+
+/// A transport.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tongue {
+    /// MQTT over TCP.
+    Mqtt,
+    /// MQTT over WebSocket.
+    MqttWs,
+}
+
+/// The transports that a device uses, and the dice that choose among them.
+pub struct Tongues {
+    dice: Dice,
+    known: &'static [Tongue],
+    last: Option<Tongue>,
+}
+
+impl Default for Tongues {
+    fn default() -> Self {
+        Self { dice: Dice::new(0), known: &[Tongue::Mqtt], last: None }
+    }
+}
+
+/// What the devices of a run may know: two runs in five have MQTT over TCP alone.
+const HOUSES: [&[Tongue]; 5] = [
+    &[Tongue::Mqtt],
+    &[Tongue::Mqtt],
+    &[Tongue::MqttWs],
+    &[Tongue::Mqtt, Tongue::MqttWs],
+    &[Tongue::Mqtt, Tongue::MqttWs],
+];
+
+impl Tongues {
+    /// What the devices of one run may know.
+    pub fn house(dice: &mut Dice) -> &'static [Tongue] {
+        pick(dice, &HOUSES).expect("a list")
+    }
+
+    /// What one device of such a run knows: often one of them, else all.
+    pub fn draw(dice: &mut Dice, house: &'static [Tongue]) -> Self {
+        let one = dice.below(house.len() as u64) as usize;
+        let known = if dice.chance(600) { &house[one..=one] } else { house };
+        Self { dice: Dice::new(dice.roll()), known, last: None }
+    }
+}
+
+impl Device {
+    /// A fresh connection, over one of the transports that it knows.
+    pub(super) fn open_line(&mut self, scene: &mut Scene<'_>) -> Line {
+        let tongues = &mut self.tongues;
+        let tongue = *pick(&mut tongues.dice, tongues.known).unwrap_or(&Tongue::Mqtt);
+        if tongues.last.replace(tongue).is_some_and(|last| last != tongue) {
+            scene.ledger.saw(Seen::ChangedTongue);
+        }
+        match tongue {
+            Tongue::Mqtt => Line::new(scene.kernel.connect(0)),
+            Tongue::MqttWs => {
+                let dice = Dice::new(tongues.dice.roll());
+                Line::framed(scene.kernel.connect(1), Cargo::Packets, "/mqtt", dice)
+            }
+        }
+    }
+
+    /// What the frames below have shown.
+    pub(super) fn look_at_frames(&self, scene: &mut Scene<'_>, link: &mut Link) {
+        link.line.take_seen().into_iter().for_each(|seen| scene.ledger.saw(seen));
+        let Some(frames) = link.line.frames() else { return };
+        let (fault, refused) = (frames.fault.take(), frames.refused);
+        if let Some(fault) = fault {
+            scene.ledger.fail(Oracle::Wire, self.peer_on(link), fault);
+        }
+        if let Some(status) = refused
+            && scene.ledger.links[link.id].excuse != Some(Excuse::ToldSo)
+        {
+            let may = scene.ledger.stopping || status == 408;
+            scene.ledger.check(may, Oracle::Blame, &self.peer_on(link), || {
+                format!("a good handshake was refused with {status}")
+            });
+            scene.ledger.excuse(link.id, Excuse::ToldSo);
+        }
+    }
+
+    /// Junk below the packets; `false`: there is nothing below them, or it is to be junk of packets.
+    pub(super) fn breaks_frames(&mut self, link: &mut Link) -> bool {
+        self.tongues.dice.chance(500) && link.line.misframe()
+    }
+
+    /// Says goodbye with a close frame; `false`: with a DISCONNECT.
+    pub(super) fn closes_frames(&mut self, link: &mut Link) -> bool {
+        let closes = link.line.frames().is_some() && self.tongues.dice.chance(400);
+        if closes {
+            link.line.say_close();
+        }
+        closes
+    }
+}
