@@ -6,6 +6,7 @@
 mod answering;
 mod hearing;
 mod link;
+mod socketio;
 mod speech;
 mod tongue;
 
@@ -40,6 +41,8 @@ pub enum Style {
     Micro,
     /// A hand-written device: QoS 0 throughout, a clean session.
     Pico,
+    /// The Node client over Socket.IO: callbacks instead of acknowledgements, one description for each connection.
+    Node,
 }
 
 /// What a device is up to, as the world wants it.
@@ -83,6 +86,8 @@ pub enum Said {
     Trigger(usize),
     /// Something that has no effect.
     Noise,
+    /// Something that has no effect and whose callback shows that all before it was judged.
+    Fence,
 }
 
 /// A device.
@@ -100,6 +105,8 @@ pub struct Device {
     /// Connections that it has forgotten without closing them.
     pub ghosts: Vec<Link>,
     style: Style,
+    /// Its style when it speaks MQTT.
+    mqtt_style: Style,
     quirks: Quirks,
     agent: &'static str,
     name: &'static str,
@@ -110,6 +117,7 @@ pub struct Device {
     next_packet: u16,
     outbox: Vec<Unacked>,
     rest_until_ms: u64,
+    backs_off_until_ms: u64,
     tongues: Tongues,
 }
 
@@ -140,6 +148,7 @@ impl Device {
             link: None,
             ghosts: Vec::new(),
             style,
+            mqtt_style: style,
             quirks,
             agent,
             name,
@@ -150,6 +159,7 @@ impl Device {
             next_packet: 1,
             outbox: Vec::new(),
             rest_until_ms: dice.below(40),
+            backs_off_until_ms: 0,
             tongues: Tongues::default(),
         }
     }
@@ -249,6 +259,7 @@ impl Device {
         link.line.breathe_out(if dribbles { 1 + scene.dice.below(12) as usize } else { usize::MAX });
         if !was_silent && link.line.is_silent() {
             link.whole_ms = scene.ledger.now_ms;
+            self.is_out(link, scene.ledger.now_ms);
         }
         let deaf = link.deaf && !scene.calm;
         link.line.breathe_in(match (deaf, scene.calm) {
@@ -262,7 +273,8 @@ impl Device {
     fn consider_connecting(&mut self, scene: &mut Scene<'_>) {
         let identity = &scene.ledger.identities[self.identity];
         let stays_away = self.wish == Wish::Away || (identity.revoked && scene.calm) || scene.ledger.stopping;
-        let rests = !scene.calm && scene.ledger.now_ms < self.rest_until_ms;
+        let rests =
+            scene.ledger.now_ms < if scene.calm { self.backs_off_until_ms } else { self.rest_until_ms };
         if !stays_away && !rests {
             self.connect(scene);
         }
@@ -271,6 +283,7 @@ impl Device {
     /// What it does without being asked.
     fn act(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
         match link.stage {
+            Stage::Strange if self.style == Style::Node => self.greet_namespace(scene, link),
             Stage::Strange => self.greet(scene, link),
             Stage::Greeted | Stage::Over => {}
             Stage::Live => self.live(scene, link),
@@ -290,6 +303,7 @@ impl Device {
         match scene.dice.below(100) {
             0..8 => self.fire(scene, link),
             8..12 => self.beat(scene, link),
+            12..15 if self.style == Style::Node => self.beat(scene, link),
             12..15 => self.ping(scene, link),
             15..30 => self.answer_held(scene, link),
             30 if self.quirks.has(Quirk::ForeignTopics) => self.publish_foreign(scene, link),
@@ -335,7 +349,8 @@ impl Device {
 
     /// Its silence will be noticed: by its heartbeats, or by its keep alive.
     fn may_fall_silent(&self, link: &Link) -> bool {
-        self.quirks.has(Quirk::FallsSilent) && (link.beaten || self.keep_alive_s > 0)
+        self.quirks.has(Quirk::FallsSilent)
+            && (link.beaten || self.style == Style::Node || self.keep_alive_s > 0)
     }
 
     fn vanish(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
@@ -360,6 +375,7 @@ impl Device {
 
     fn after_the_end(&mut self, scene: &mut Scene<'_>, link: Link) {
         link.prove_all(scene.ledger);
+        self.back_off(scene, &link);
         let rest_ms = if scene.dice.chance(500) { 5 } else { 300 };
         self.rest_until_ms = scene.ledger.now_ms + scene.dice.below(rest_ms);
     }

@@ -78,6 +78,12 @@ bugs! {
         "the last byte of a fragment is lost" => Blame, Wire, Kept, Progress;
     "packets-share-frame" in "transports/src/ws/stream.rs":
         "what is said in one turn goes out in one frame" => Wire;
+    "callback-before-kept" in "gateway/src/device/translator.rs":
+        "a Socket.IO callback is called when its event is heard" => Kept, Wire;
+    "namespace-connected-at-once" in "gateway/src/device/translator.rs":
+        "a namespace is connected before the claim is checked" => Isolation, Wire, Invariants;
+    "pong-misjudged" in "gateway/src/device/wire.rs":
+        "a Socket.IO device is let go for a silence while its pong waits unread" => Blame;
 }
 
 /// The bug of this name.

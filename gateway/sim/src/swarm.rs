@@ -272,6 +272,16 @@ impl Swarm {
     }
 }
 
+impl Swarm {
+    /// Ceilings of what came later, by dice of their own.
+    pub fn limit_more(&mut self, dice: &mut Dice) {
+        if dice.chance(500) {
+            self.limits.socketio_ping_interval_ms = 2_000;
+            self.limits.socketio_ping_timeout_ms = 2_500;
+        }
+    }
+}
+
 fn draw_engine(dice: &mut Dice) -> engine::Limits {
     let mut engine = engine::Limits { carry_bytes_max: 1 << 21, ..engine::Limits::default() };
     if dice.chance(400) {

@@ -55,16 +55,17 @@ impl World {
     /// A world as the seed wants it.
     pub fn new(seed: u64, trace: bool) -> Self {
         let mut dice = Dice::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5EED);
-        let swarm = Swarm::draw(&mut dice);
+        let mut swarm = Swarm::draw(&mut dice);
+        // Dice of their own, so that what came later changes no run without it.
+        let mut others = Dice::new(seed.wrapping_mul(0xD134_2543_DE82_EF95) ^ 0x70_4E);
+        let house_tongues = Tongues::house(&mut others);
+        swarm.limit_more(&mut others);
         let kernel = Kernel::new(dice.roll(), swarm.cores, 2);
         kernel.set_pipe_bytes(swarm.pipe_bytes);
         kernel.set_faults(swarm.faults);
         let house = House::new(&swarm, &kernel, &mut dice);
         let mut ledger = Ledger::new(seed, &swarm, trace);
         ledger.say(|| format!("{swarm:#?}"));
-        // Dice of their own, so that what came later changes no run without it.
-        let mut others = Dice::new(seed.wrapping_mul(0xD134_2543_DE82_EF95) ^ 0x70_4E);
-        let house_tongues = Tongues::house(&mut others);
         let devices = populate(&swarm, &mut ledger, &mut dice)
             .into_iter()
             .map(|device| device.with_tongues(Tongues::draw(&mut others, house_tongues)))

@@ -13,6 +13,7 @@ use crate::device::notice::Notice;
 use crate::shard::{Cx, Shard};
 use codec::json::{Raw, members};
 use engine::Key;
+use std::time::Duration;
 
 /// What a device says when it fails without a word.
 const NO_REASON: &str = "the device gave no reason";
@@ -39,7 +40,14 @@ impl Shard {
         let Some(id) = id.plain_str().and_then(AttemptId::parse) else {
             return self.counters.unexpected_response();
         };
-        match self.find_asked(cx, id, device) {
+        let asked = self.find_asked(cx, id, device);
+        if let Some(key) = asked
+            && self.is_over(cx, key)
+        {
+            // What waited here unheard may be looked at before the alarm rings that is due.
+            self.expire(cx, key);
+        }
+        match asked.filter(|&key| self.pending.get(key).is_some()) {
             Some(key) if success => self.settle_done(cx, key, data),
             Some(key) => {
                 if !self.try_again(cx, key) {
@@ -67,6 +75,12 @@ impl Shard {
         #[cfg(planted)]
         let named = named || engine::planted::is("guessed-id-taken");
         (asked && named).then_some(entry)
+    }
+
+    /// Whether the time of a command that was sent is up, grace and all.
+    fn is_over(&self, cx: &Cx<'_>, key: Key) -> bool {
+        let grace = Duration::from_millis(self.facts.limits.command_grace_ms);
+        self.pending.get(key).is_some_and(|pending| cx.now() >= pending.deadline + grace)
     }
 
     fn settle_done(&mut self, cx: &mut Cx<'_>, key: Key, data: Option<Raw<'_>>) {

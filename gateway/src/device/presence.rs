@@ -80,15 +80,16 @@ impl Shard {
     pub(crate) fn device_due(&mut self, cx: &mut Cx<'_>, conn: Key) {
         let now = cx.now();
         self.recheck_device(cx, conn);
-        if self.held_up_due(cx, conn) || !self.wire_due(cx, conn) {
+        if self.held_up_due(cx, conn) {
             return;
         }
         let unread = cx.has_unread(conn);
         #[cfg(planted)]
         let unread = unread && !engine::planted::is("silence-misjudged");
-        if !self.listens(conn) || cx.backlog_bytes(conn) > 0 || unread {
-            // Its words may wait unread, in the kernel or here because neighbours are slow to take mail: silence is not its
-            // fault. The engine bounds how long it may not read.
+        // Its words may wait unread, in the kernel or here because neighbours are slow to take mail: silence is not its
+        // fault. The engine bounds how long it may not read.
+        let excused = !self.listens(conn) || cx.backlog_bytes(conn) > 0 || unread;
+        if !self.wire_due(cx, conn, excused) || excused {
             return;
         }
         let Some(peer) = self.peers.mqtt_mut(conn) else { return };

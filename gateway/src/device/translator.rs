@@ -122,7 +122,7 @@ impl Translator {
         };
         let heard = match message {
             ws::Event::Text(text) => self.below.hear_text(text.as_bytes(), now),
-            ws::Event::Binary(bytes) => self.below.hear_binary(bytes, now),
+            ws::Event::Binary(bytes) => self.below.hear_binary(bytes),
             ws::Event::Closed(_) => return Heard::Closed,
         };
         self.judge(heard, out)
@@ -175,8 +175,22 @@ impl Translator {
                 if !self.claim(auth) {
                     self.refuse(&MISSING_AUTH, out);
                 }
+                #[cfg(planted)]
+                if engine::planted::is("namespace-connected-at-once") {
+                    let mut voice = Voice { session: &mut self.below, out };
+                    self.above.accept(NAMESPACE, &self.sid, &mut voice);
+                }
             }
-            Some(socketio::Event::Event(event)) => self.happened(&event),
+            Some(socketio::Event::Event(event)) => {
+                #[cfg(planted)]
+                if let Some(id) = event.id
+                    && engine::planted::is("callback-before-kept")
+                {
+                    let mut voice = Voice { session: &mut self.below, out };
+                    self.above.acknowledge(Head::plain(NAMESPACE), id, &[], &mut voice);
+                }
+                self.happened(&event);
+            }
             Some(socketio::Event::Assembled(_)) => self.scold(&BINARY, out),
             Some(socketio::Event::Disconnect { .. }) => mqtt::encode_disconnect(&mut self.inbox),
             Some(socketio::Event::Ack(_)) | None => {}
@@ -438,6 +452,11 @@ impl Translator {
         if let Some(socket) = &mut self.socket {
             socket.close(code, "", out, now);
         }
+    }
+
+    /// Words of the client wait unread: its silence is not its fault.
+    pub fn excuse_silence(&mut self, now: Instant) {
+        self.below.excuse_silence(now);
     }
 
     /// Tells that time has passed. A ping may be in `out`.

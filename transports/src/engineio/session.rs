@@ -187,7 +187,7 @@ impl Session {
     /// A WebSocket asks to become the session's. `false`: the session has one, or another is at it; the newcomer is closed
     /// alone.
     pub fn begin_probe(&mut self, now: Instant) -> bool {
-        if self.check_hears(now).is_err() {
+        if self.check_alive(now).and_then(|()| self.check_hears()).is_err() {
             return false;
         }
         match &mut self.state {
@@ -269,12 +269,8 @@ impl Session {
     /// # Errors
     ///
     /// A rule was broken: the session is over.
-    pub fn hear_binary<'b>(
-        &mut self,
-        message: &'b [u8],
-        now: Instant,
-    ) -> Result<Option<Event<'b>>, Violation> {
-        self.check_hears(now)?;
+    pub fn hear_binary<'b>(&self, message: &'b [u8]) -> Result<Option<Event<'b>>, Violation> {
+        self.check_hears()?;
         Ok(Some(Event::Binary(Binary::Raw(message))))
     }
 
@@ -284,7 +280,7 @@ impl Session {
     ///
     /// A rule was broken: the session is over.
     pub fn hear<'b>(&mut self, packet: Packet<'b>, now: Instant) -> Result<Option<Event<'b>>, Violation> {
-        self.check_hears(now)?;
+        self.check_hears()?;
         match packet {
             Packet::Message(text) => Ok(Some(Event::Text(text))),
             Packet::Binary(base64) => Ok(Some(Event::Binary(Binary::Spelled(base64)))),
@@ -367,6 +363,14 @@ impl Session {
         Ok(())
     }
 
+    /// The client's words wait unread, and a pong may be among them: it is missed only when [`Limits::ping_timeout`] has passed
+    /// from now on. To be told when a deadline has come, before [`Session::handle_timeout`].
+    pub fn excuse_silence(&mut self, now: Instant) {
+        if self.awaits_pong && now >= self.due {
+            self.due = now + self.limits.ping_timeout;
+        }
+    }
+
     /// When [`Session::handle_timeout`] wants to be called next; none after the end.
     pub fn next_timeout(&self) -> Option<Instant> {
         let polling = match &self.state {
@@ -413,10 +417,9 @@ impl Session {
         Err(self.fail(Violation::PingTimeout))
     }
 
-    /// Whether anything is heard at all.
-    fn check_hears(&mut self, now: Instant) -> Result<(), Violation> {
-        self.check_alive(now)?;
-        if self.ending().is_some() { Err(Violation::Unexpected) } else { Ok(()) }
+    /// Whether anything is heard at all. Not by the clock: what comes may have waited, and a pong stand behind it.
+    fn check_hears(&self) -> Result<(), Violation> {
+        if self.is_over() || self.ending().is_some() { Err(Violation::Unexpected) } else { Ok(()) }
     }
 
     /// Until when the last words may be fetched, if the session has said them.

@@ -44,7 +44,7 @@ fn malformed_packets_end_the_session() {
     let mut session = websocket(now);
     assert_eq!(session.hear_text(b"abc", now), Err(Violation::Malformed(Malformed::Kind)));
     assert!(session.is_over());
-    assert_eq!(session.hear_binary(b"x", now), Err(Violation::Unexpected));
+    assert_eq!(session.hear_binary(b"x"), Err(Violation::Unexpected));
 }
 
 #[test]

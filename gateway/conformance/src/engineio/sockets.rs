@@ -67,7 +67,7 @@ impl House {
         }
         let heard = match event {
             ws::Event::Text(text) => client.session.hear_text(text.as_bytes(), now),
-            ws::Event::Binary(bytes) => client.session.hear_binary(bytes, now),
+            ws::Event::Binary(bytes) => client.session.hear_binary(bytes),
             ws::Event::Closed(_) => Ok(None),
         };
         if let Ok(Some(event)) = heard {

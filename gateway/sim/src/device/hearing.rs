@@ -17,6 +17,9 @@ use engine::net::fake::ClientEnd;
 impl Device {
     /// Understands every whole packet.
     pub(super) fn hear(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
+        if self.style == Style::Node {
+            return self.hear_socketio(scene, link);
+        }
         let ear = std::mem::take(&mut link.line.ear);
         let mut rest = &ear[..];
         while scene.ledger.failure.is_none() {
@@ -97,7 +100,7 @@ impl Device {
         link.mute = true;
     }
 
-    fn heard_puback(&mut self, scene: &mut Scene<'_>, link: &mut Link, packet: u16) {
+    pub(super) fn heard_puback(&mut self, scene: &mut Scene<'_>, link: &mut Link, packet: u16) {
         let peer = self.peer_on(link);
         let Some(owed) = link.owed.pop_front().filter(|owed| owed.packet == packet) else {
             return scene.ledger.fail(
@@ -111,6 +114,7 @@ impl Device {
         match owed.what {
             Said::Status | Said::Noise => {}
             Said::Description(what) => self.description_accepted(scene, link, what),
+            Said::Fence => self.heard_fence(scene, link, owed.said),
             Said::Trigger(n) => scene.ledger.judge_trigger_puback(n, &peer),
             Said::Reply(question, copy) => {
                 scene.ledger.reply_read(question, link.id, copy);
@@ -135,7 +139,7 @@ impl Device {
     }
 
     /// A description was acknowledged: from now on it is certain what the device can do.
-    fn description_accepted(&self, scene: &mut Scene<'_>, link: &mut Link, what: Describes) {
+    pub(super) fn description_accepted(&self, scene: &mut Scene<'_>, link: &mut Link, what: Describes) {
         link.describing.pop_front();
         if what.is_manifest() {
             link.described = Some(what);
@@ -217,7 +221,7 @@ impl Device {
     }
 
     /// Acknowledge now or later, answer now or later, or not at all.
-    fn consider_answering(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
+    pub(super) fn consider_answering(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
         let place = link.held.len() - 1;
         let never = self.quirks.has(Quirk::NeverAnswers) && !scene.calm;
         let late = self.quirks.has(Quirk::AnswersLate) && !scene.calm;
@@ -236,7 +240,7 @@ impl Device {
         }
     }
 
-    fn heard_trigger_ack(&mut self, scene: &mut Scene<'_>, link: &Link, payload: &[u8]) {
+    pub(super) fn heard_trigger_ack(&mut self, scene: &mut Scene<'_>, link: &Link, payload: &[u8]) {
         let peer = self.peer_on(link);
         let read = members(payload, ["triggerId", "received"])
             .ok()
@@ -276,7 +280,10 @@ impl Device {
         let silent_ms = gone_ms.saturating_sub(link.whole_ms);
         let keep_alive_ms = u64::from(self.keep_alive_s) * 1000;
         let live = link.stage == Stage::Live;
-        let too_silent = self.keep_alive_s > 0 && silent_ms * 10 > keep_alive_ms * 6;
+        let slow = scene.swarm.faults.delay > 0 || scene.swarm.faults.would_block > 0;
+        let keeps_alive = self.keep_alive_s > 0 && self.style != Style::Node;
+        let too_silent =
+            keeps_alive && silent_ms * 10 > keep_alive_ms * 6 || self.ponged_too_late(link, gone_ms, slow);
         let too_seldom = link.beaten && silent_ms * 3 > scene.ledger.limits.heartbeat_offline_ms;
         let too_late = !live && gone_ms - link.opened_ms > 8_000;
         let crowded = !live && scene.ledger.limits.unidentified_per_core < 64;

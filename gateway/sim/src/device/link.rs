@@ -4,6 +4,7 @@
 //! one was read.
 
 use super::Said;
+use super::socketio::{Lie, Socket};
 use crate::ledger::{Describes, Excuse, Ledger, Sent};
 use crate::line::Line;
 use std::collections::VecDeque;
@@ -36,6 +37,8 @@ pub enum Todo {
     Resend,
     /// A heartbeat.
     Beat,
+    /// A heartbeat with a callback.
+    Fence,
 }
 
 /// A QoS 1 message of the device that was not acknowledged yet.
@@ -114,6 +117,10 @@ pub struct Link {
     pub beats: VecDeque<u64>,
     /// SUBSCRIBEs without an answer: packet, place, and whether `command` was among them.
     pub subscribes: VecDeque<(u16, u64, bool)>,
+    /// What there is to know of a Socket.IO connection, if it is one.
+    pub socket: Option<Box<Socket>>,
+    /// How its claim is wrong.
+    pub(super) lie: Option<Lie>,
 }
 
 impl Link {
@@ -146,6 +153,8 @@ impl Link {
             pings: VecDeque::new(),
             beats: VecDeque::new(),
             subscribes: VecDeque::new(),
+            socket: None,
+            lie: None,
         }
     }
 

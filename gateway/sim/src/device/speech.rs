@@ -3,6 +3,7 @@
 //! Owns payloads, packet identifiers and the order of a log-in. Reports to the ledger what must follow from each word.
 
 use super::link::{Owed, Todo};
+use super::socketio::Socket;
 use super::{Device, Link, Said, Scene, Stage, Style, Unacked, Wish};
 use crate::coverage::Seen;
 use crate::ledger::{Describes, Excuse};
@@ -24,7 +25,9 @@ pub(super) const OUTBOX_MAX: usize = 12;
 impl Device {
     pub(super) fn connect(&mut self, scene: &mut Scene<'_>) {
         self.attempts += 1;
-        if self.style != Style::Python {
+        let was_node = self.style == Style::Node;
+        let line = self.open_line(scene);
+        if was_node || self.style != Style::Python {
             // The small clients forget with the connection what was not acknowledged on it.
             self.outbox.clear();
         }
@@ -33,7 +36,6 @@ impl Device {
         let lies =
             first_tries && (self.quirks.has(Quirk::WrongKeyFirst) || self.quirks.has(Quirk::ForeignIdFirst));
         let claims = !silent && !lies;
-        let line = self.open_line(scene);
         let (clean, now_ms) = (self.style != Style::Python, scene.ledger.now_ms);
         let id = scene.ledger.open_link(self.identity, self.actor, line.client().clone(), clean, claims);
         if !claims {
@@ -44,6 +46,7 @@ impl Device {
         }
         let mut link = Link::new(id, self.attempts, line, clean, now_ms);
         link.mute = silent;
+        link.socket = (self.style == Style::Node).then(|| Box::new(Socket::new(now_ms)));
         if silent {
             scene.ledger.saw(Seen::NeverGreeted);
         }
@@ -55,6 +58,9 @@ impl Device {
     }
 
     fn plan_log_in(&self, scene: &mut Scene<'_>, link: &mut Link) {
+        if self.style == Style::Node {
+            return scene.ledger.saw(Seen::NodeDevice);
+        }
         let describes = scene.calm || !self.quirks.has(Quirk::NeverDescribes);
         if !describes {
             scene.ledger.saw(Seen::NeverDescribed);
@@ -63,6 +69,7 @@ impl Device {
         match self.style {
             Style::Python | Style::Pico => link.todo.push_back(Todo::SubscribeAll),
             Style::Micro => link.todo.extend((0..TOPICS.len()).map(Todo::SubscribeOne)),
+            Style::Node => {}
         }
         link.todo.push_back(Todo::Status);
         link.todo.extend(describe);
@@ -71,6 +78,7 @@ impl Device {
             Style::Python => Seen::PythonDevice,
             Style::Micro => Seen::MicroDevice,
             Style::Pico => Seen::PicoDevice,
+            Style::Node => Seen::NodeDevice,
         });
     }
 
@@ -147,6 +155,10 @@ impl Device {
             Todo::Describe => self.describe_somehow(scene, link),
             Todo::Resend => self.resend(scene, link),
             Todo::Beat => self.beat(scene, link),
+            Todo::Fence => {
+                link.beaten = true;
+                self.emit(link, "heartbeat", Vec::new(), Said::Fence);
+            }
         }
     }
 
@@ -164,14 +176,18 @@ impl Device {
         }
     }
 
-    fn describe_somehow(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
+    pub(super) fn choose_description(&self, scene: &mut Scene<'_>) -> Describes {
         let badly = self.quirks.has(Quirk::DescribesBadly) && !scene.calm && scene.dice.chance(500);
-        let what = match scene.dice.below(4) {
+        match scene.dice.below(4) {
             0 if badly => Describes::Nonsense,
             1 if badly => Describes::Nothing,
             0 | 1 => Describes::EchoAndRefused,
             _ => Describes::Both,
-        };
+        }
+    }
+
+    fn describe_somehow(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
+        let what = self.choose_description(scene);
         let wrong = self.quirks.has(Quirk::WrongSecondKey) && !scene.calm && scene.dice.chance(500);
         self.describe(scene, link, what, wrong);
     }
@@ -202,7 +218,7 @@ impl Device {
     }
 
     pub(super) fn redescribe(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
-        if link.waits() || !link.describing.is_empty() {
+        if link.waits() || !link.describing.is_empty() || self.style == Style::Node {
             return;
         }
         scene.ledger.saw(Seen::Redescribed);
@@ -228,7 +244,7 @@ impl Device {
                     scene.ledger.saw(Seen::ResentResponse);
                     Said::Noise
                 }
-                Said::Status | Said::Description(_) | Said::Noise => Said::Noise,
+                Said::Status | Said::Description(_) | Said::Noise | Said::Fence => Said::Noise,
             };
             self.put(link, suffix, &payload, Some((packet, true)), retain, what);
         }
@@ -245,6 +261,9 @@ impl Device {
         retain: bool,
     ) {
         scene.ledger.say(|| format!("link {} says {suffix} {}", link.id, String::from_utf8_lossy(&payload)));
+        if self.style == Style::Node {
+            return self.emit(link, suffix, payload, what);
+        }
         if self.style == Style::Pico {
             return self.put(link, suffix, &payload, None, retain, what);
         }
@@ -276,7 +295,7 @@ impl Device {
     }
 
     /// The next identifier that nothing uses.
-    fn free_packet(&mut self, link: &Link) -> u16 {
+    pub(super) fn free_packet(&mut self, link: &Link) -> u16 {
         let few = self.quirks.has(Quirk::FewPacketIds);
         loop {
             let packet = self.next_packet;
@@ -318,10 +337,14 @@ impl Device {
             return;
         }
         scene.ledger.say(|| format!("link {} beats", link.id));
+        link.beaten = true;
+        if self.style == Style::Node {
+            self.emit(link, "heartbeat", Vec::new(), Said::Noise);
+            return link.beats.push_back(link.said - 1);
+        }
         let head = PublishHead { qos: QoS::AtMostOnce, dup: false, retain: false, id: None };
         let prefix = &self.prefix;
         let place = link.say(|out| encode_publish(out, head, &[prefix, "heartbeat"], &[]).expect(FITS));
-        link.beaten = true;
         if link.subscribed & 1 << 5 != 0 {
             link.beats.push_back(place);
         }
@@ -340,11 +363,15 @@ impl Device {
     pub(super) fn keep_alive(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
         let mut every_ms =
             if self.keep_alive_s == 0 { u64::MAX } else { u64::from(self.keep_alive_s) * 1000 / 3 };
+        let node = self.style == Style::Node;
+        if node {
+            every_ms = u64::MAX;
+        }
         if link.beaten {
             every_ms = every_ms.min(scene.ledger.limits.heartbeat_late_ms / 3);
         }
         if link.line.is_silent() && scene.ledger.now_ms - link.whole_ms >= every_ms {
-            match link.beaten && scene.dice.chance(500) {
+            match node || link.beaten && scene.dice.chance(500) {
                 true => self.beat(scene, link),
                 false => self.ping(scene, link),
             }
@@ -358,6 +385,10 @@ impl Device {
             return;
         }
         let able = link.described.is_some_and(Describes::has_echo) || !link.describing.is_empty();
+        if !able && link.todo.is_empty() && !link.waits() && self.style == Style::Node {
+            // To say something else it has to come again.
+            return link.line.client().close();
+        }
         if !able && link.todo.is_empty() && !link.waits() {
             self.describe(scene, link, Describes::Both, false);
         }
@@ -391,15 +422,19 @@ impl Device {
         }
         scene.ledger.saw(Seen::Junk);
         scene.ledger.excuse(link.id, Excuse::Misspoke);
+        link.mute = true;
+        if self.breaks_frames(link) {
+            return;
+        }
+        if self.style == Style::Node {
+            return self.say_nonsense(link);
+        }
         let junk: &[u8] = pick(
             scene.dice,
             &[&b"\x00\x00"[..], b"GET / HTTP/1.1\r\n\r\n", b"\xf0\x00", b"\x30\xff\xff\xff\xff\xff"],
         )
         .expect("a list");
-        if !self.breaks_frames(link) {
-            link.line.say(|out| out.extend_from_slice(junk));
-        }
-        link.mute = true;
+        link.line.say(|out| out.extend_from_slice(junk));
     }
 
     pub(super) fn goodbye(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
@@ -408,8 +443,10 @@ impl Device {
         }
         scene.ledger.saw(Seen::SaidGoodbye);
         scene.ledger.excuse(link.id, Excuse::Goodbye);
-        if !self.closes_frames(link) {
-            link.say(encode_disconnect);
+        match (self.closes_frames(link), self.style) {
+            (true, _) => {}
+            (false, Style::Node) => self.say_disconnect(link),
+            (false, _) => _ = link.say(encode_disconnect),
         }
         link.mute = true;
     }
@@ -434,7 +471,7 @@ impl Device {
 const OPEN: engine::net::fake::ClientEnd = engine::net::fake::ClientEnd::Open;
 
 /// The JSON of a manifest.
-fn commands(agent: &str, what: Describes) -> String {
+pub(super) fn commands(agent: &str, what: Describes) -> String {
     let echo = format!(r#"{{"name":"echo","description":"Echo of {agent}"}}"#);
     let schema = r#"{"type":"object","properties":{"value":{"type":"number"}},"required":["value"]}"#;
     let set = format!(r#"{{"name":"set","description":"Set of {agent}","inputSchema":{schema}}}"#);

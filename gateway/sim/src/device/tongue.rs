@@ -2,7 +2,7 @@
 //!
 //! Owns the choice of a transport for each connection, and the look at the frames. What is said over it is not its business.
 
-use super::{Device, Link, Scene};
+use super::{Device, Link, Scene, Style};
 use crate::coverage::Seen;
 use crate::failure::Oracle;
 use crate::ledger::Excuse;
@@ -17,6 +17,8 @@ pub enum Tongue {
     Mqtt,
     /// MQTT over WebSocket.
     MqttWs,
+    /// Socket.IO over WebSocket.
+    SocketIo,
 }
 
 /// The transports that a device uses, and the dice that choose among them.
@@ -32,13 +34,15 @@ impl Default for Tongues {
     }
 }
 
-/// What the devices of a run may know: two runs in five have MQTT over TCP alone.
-const HOUSES: [&[Tongue]; 5] = [
+/// What the devices of a run may know: two runs in seven have MQTT over TCP alone.
+const HOUSES: [&[Tongue]; 7] = [
     &[Tongue::Mqtt],
     &[Tongue::Mqtt],
     &[Tongue::MqttWs],
     &[Tongue::Mqtt, Tongue::MqttWs],
-    &[Tongue::Mqtt, Tongue::MqttWs],
+    &[Tongue::SocketIo],
+    &[Tongue::Mqtt, Tongue::SocketIo],
+    &[Tongue::Mqtt, Tongue::MqttWs, Tongue::SocketIo],
 ];
 
 impl Tongues {
@@ -59,7 +63,10 @@ impl Device {
     /// A fresh connection, over one of the transports that it knows.
     pub(super) fn open_line(&mut self, scene: &mut Scene<'_>) -> Line {
         let tongues = &mut self.tongues;
-        let tongue = *pick(&mut tongues.dice, tongues.known).unwrap_or(&Tongue::Mqtt);
+        let fresh = *pick(&mut tongues.dice, tongues.known).unwrap_or(&Tongue::Mqtt);
+        // In the calm, what becomes of a session must be known beforehand.
+        let tongue = if scene.calm { tongues.last.unwrap_or(fresh) } else { fresh };
+        self.style = if tongue == Tongue::SocketIo { Style::Node } else { self.mqtt_style };
         if tongues.last.replace(tongue).is_some_and(|last| last != tongue) {
             scene.ledger.saw(Seen::ChangedTongue);
         }
@@ -69,7 +76,26 @@ impl Device {
                 let dice = Dice::new(tongues.dice.roll());
                 Line::framed(scene.kernel.connect(1), Cargo::Packets, "/mqtt", dice)
             }
+            Tongue::SocketIo => {
+                let dice = Dice::new(tongues.dice.roll());
+                let path = "/socket.io/?EIO=4&transport=websocket";
+                Line::framed(scene.kernel.connect(1), Cargo::Texts, path, dice)
+            }
         }
+    }
+
+    /// Whoever was turned away before it was known waits a little, as real clients do: a log-in over HTTP takes several ways,
+    /// and those who come at once, again and again, would crowd each other out for ever.
+    pub(super) fn back_off(&mut self, scene: &Scene<'_>, link: &Link) {
+        let known = scene.ledger.links[link.id].accepted.is_some();
+        if !known && self.tongues.last != Some(Tongue::Mqtt) {
+            self.backs_off_until_ms = scene.ledger.now_ms + self.tongues.dice.below(40);
+        }
+    }
+
+    /// A roll of the dice that its transports have for themselves.
+    pub(super) fn roll(&mut self, below: u64) -> u64 {
+        self.tongues.dice.below(below)
     }
 
     /// What the frames below have shown.

@@ -237,6 +237,10 @@ impl Ledger {
     /// What the gateway had read in time is what the agent is told.
     fn judge_read_reply(&mut self, n: usize, answer: Answer<'_>, peer: &dyn Display) {
         let expires = self.expires_ms(n);
+        if self.questions[n].keyed && answer.outcome == "not_sent" {
+            // Another request under its key was declined; this says nothing of the one that runs.
+            return;
+        }
         let given = |link| self.questions[n].deliveries.iter().any(|delivery| delivery.link == link);
         let in_time =
             |reply: &&Reply| given(reply.link) && reply.read_ms.is_some_and(|read_ms| read_ms < expires);
