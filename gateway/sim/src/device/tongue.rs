@@ -93,6 +93,11 @@ impl Device {
         }
     }
 
+    /// How long it still waits so, if it does.
+    pub fn rests_ms(&self, now_ms: u64) -> Option<u64> {
+        self.backs_off_until_ms.checked_sub(now_ms)
+    }
+
     /// A roll of the dice that its transports have for themselves.
     pub(super) fn roll(&mut self, below: u64) -> u64 {
         self.tongues.dice.below(below)

@@ -334,7 +334,9 @@ impl World {
             return 1;
         }
         let asked = (0..self.house.cores.len()).filter_map(|core| self.kernel.asked_to_sleep(core)).min();
-        asked.map_or(IDLE_MS, |asked| (asked.as_millis() as u64).clamp(1, IDLE_MS))
+        let rests = self.devices.iter().filter_map(|device| device.rests_ms(self.ledger.now_ms)).min();
+        let asked_ms = asked.map_or(IDLE_MS, |asked| asked.as_millis() as u64);
+        asked_ms.min(rests.unwrap_or(IDLE_MS)).clamp(1, IDLE_MS)
     }
 
     fn discontent(&self) -> String {
