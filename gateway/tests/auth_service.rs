@@ -452,3 +452,54 @@ fn an_authority_that_cannot_be_read_is_found_before_the_start() {
         }
     }
 }
+
+#[test]
+fn operators_reach_agents_that_only_the_service_knows() {
+    let service = Service::start(honest);
+    let gateway = gateway(&service, "");
+    let ops = operator(&gateway);
+    let devices = |agent: &str| ops.get_path(&format!("/v1/agents/{agent}/devices"));
+    assert_eq!(devices("alpha").status, 404, "nobody of that name has been here");
+    let mut device = Device::connect(gateway.mqtt, "alpha", "pump", "good-device", true);
+    device.describe("good-device", &json!([{"name": "spin"}]), 1);
+    device.settle_in();
+    for _ in 0..3 {
+        let answer = devices("alpha");
+        assert_eq!(
+            (answer.status, &answer.json["devices"][0]["name"]),
+            (200, &json!("pump")),
+            "{}",
+            answer.json
+        );
+    }
+    let as_ops = Agent::new(gateway.http, "alpha", &gateway.add_key("ops", "operator"));
+    wait_for("the key counts", SOON, || (as_ops.get("/devices").status == 200).then_some(()));
+    let asked = service.questions().len();
+    let answer = std::thread::scope(|scope| {
+        let answer = scope.spawn(|| as_ops.call("pump", "spin", &json!({})));
+        let order = device.next_command();
+        device.answer(&order, true, &json!("round"));
+        answer.join().expect("no panic")
+    });
+    assert_eq!((answer.status, &answer.json["data"]), (200, &json!("round")), "{}", answer.json);
+    for name in ["nobody", "alph", "alpha2"] {
+        assert_eq!(devices(name).status, 404, "{name}");
+    }
+    assert_eq!(service.questions().len(), asked, "an operator's key is never shown to the service");
+    let metrics = ops.text("/metrics");
+    assert_eq!(metric(&metrics, "gateway_auth_sources"), 0.0, "and asking is no failed log-in");
+    let good = Agent::new(gateway.http, "alpha", "good-agent");
+    let answer = good.get_path("/v1/key");
+    assert_eq!(answer.status, 401);
+    assert!(answer.json["detail"].as_str().expect("a sentence").contains("names no agent"));
+    let url = format!("http://{}", gateway.http);
+    let cli = |more: &[&str]| {
+        let output =
+            support::gateway().args(["devices", "--url", &url, "--key", "good-agent"]).args(more).output();
+        output.expect("it runs")
+    };
+    let lost = cli(&[]);
+    assert_eq!(lost.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&lost.stderr).contains("--agent"), "it says what to add");
+    assert!(String::from_utf8_lossy(&cli(&["--agent", "alpha"]).stdout).contains("pump"));
+}

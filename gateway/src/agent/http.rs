@@ -6,7 +6,7 @@
 use super::errors::{ApiError, CONTENT_TYPE, Problem};
 use super::events::Stream;
 use super::lua;
-use super::routes::{Endpoint, Found, Route, Tongue, find};
+use super::routes::{Access, Endpoint, Found, Route, Tongue, find};
 use super::tap::TapStream;
 use super::vetting::{Asked, Denied, Whole};
 use crate::auth::mail::Judged;
@@ -24,6 +24,9 @@ use transports::input::Input;
 
 /// Requests of one connection that are served in one turn.
 const REQUESTS_PER_TURN_MAX: usize = 64;
+
+/// Why a key that only the auth service knows is none on a path that names no agent.
+const FILE_ONLY: &str = "This path names no agent, so only keys of the key file are known here.";
 
 /// An HTTP connection.
 #[derive(Debug)]
@@ -242,7 +245,9 @@ impl Shard {
     fn turn_down(&mut self, cx: &mut Cx<'_>, conn: Key, error: ApiError, route: &Route) {
         match error {
             ApiError::Unauthorized => {
-                self.unauthorized(cx, conn);
+                let nameless = self.facts.asks_service && route.access == Access::AnyKey;
+                let detail = if nameless { FILE_ONLY } else { "" };
+                self.unauthorized(cx, conn, detail);
             }
             ApiError::Forbidden => {
                 let needs: Vec<_> = route.access.operation().names().collect();

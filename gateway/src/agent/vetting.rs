@@ -9,7 +9,7 @@ use super::errors::{ApiError, Problem};
 use super::http::{Caller, HttpPeer, Waits};
 use super::routes::{Access, Route};
 use crate::auth::mail::{Judged, Question, ToGatekeeper, Verdict, Via};
-use crate::auth::{Digest, Grant, Known, Operations, Sealed};
+use crate::auth::{Agent, Digest, Grant, Known, Operations, Sealed};
 use crate::device::vetting::stands;
 use crate::mail::Mail;
 use crate::metrics::AuthOutcome;
@@ -37,6 +37,8 @@ pub(super) struct Doubt {
     secret: Option<Sealed>,
     /// The agent of the path; empty where it names none.
     agent: Box<str>,
+    /// The key is an operator's and good; it is the agent that the file does not know.
+    finds: bool,
 }
 
 /// How much of a request is here.
@@ -88,25 +90,34 @@ impl Shard {
         let digest = Digest::of(secret.as_bytes());
         let grant = match self.keys.look_up(&digest) {
             Known::Live(grant) => Arc::clone(grant),
-            Known::Revoked => self.word_on(cx, conn, Doubt { digest, secret: None, agent: agent.into() })?,
+            Known::Revoked => {
+                self.word_on(cx, conn, Doubt { digest, secret: None, agent: agent.into(), finds: false })?
+            }
             Known::Unknown => {
                 // A service is asked about a key and an agent: without one there is nothing to ask.
                 let asks = self.facts.asks_service && route.access == Access::OwnAgent;
                 let secret = Some(secret).filter(|_| asks).and_then(|secret| Sealed::new(secret.as_bytes()));
-                self.word_on(cx, conn, Doubt { digest, secret, agent: agent.into() })?
+                self.word_on(cx, conn, Doubt { digest, secret, agent: agent.into(), finds: false })?
             }
         };
-        self.may_use(route, grant, agent)
+        self.may_use(cx, conn, route, grant, agent)
     }
 
     /// Whether a right key may use the route, and whose business it then is.
-    fn may_use(&mut self, route: &Route, grant: Arc<Grant>, agent: &str) -> Result<Caller, Denied> {
+    fn may_use(
+        &mut self,
+        cx: &Cx<'_>,
+        conn: Key,
+        route: &Route,
+        grant: Arc<Grant>,
+        agent: &str,
+    ) -> Result<Caller, Denied> {
         let operator = grant.allows(Operations::OPERATOR);
         let agent = match route.access {
             Access::Open | Access::AnyKey => Some(grant.agent.clone()),
             Access::Operator if operator => None,
             Access::OwnAgent if operator && grant.agent.name() != agent => {
-                Some(self.keys.agent(agent).cloned().ok_or(Denied::For(ApiError::NotFound))?)
+                Some(self.agent_of_operator(cx, conn, &grant, agent)?)
             }
             Access::OwnAgent if grant.agent.name() != agent => return Err(Denied::For(ApiError::NotFound)),
             Access::OwnAgent if operator || grant.allows(Operations::AGENT) => Some(grant.agent.clone()),
@@ -117,6 +128,33 @@ impl Shard {
         };
         self.counters.auth(AuthOutcome::Admitted);
         Ok(Caller { grant: Some(grant), agent })
+    }
+
+    /// The agent that an operator asks for: of the key file, or one that the auth service has vouched for and who is here.
+    fn agent_of_operator(
+        &mut self,
+        cx: &Cx<'_>,
+        conn: Key,
+        grant: &Grant,
+        name: &str,
+    ) -> Result<Arc<Agent>, Denied> {
+        if let Some(agent) = self.keys.agent(name) {
+            return Ok(agent.clone());
+        }
+        if !self.facts.asks_service || cx.draining() {
+            return Err(Denied::For(ApiError::NotFound));
+        }
+        let peer = self.peers.http_mut(conn);
+        let fits = |heard: &Judged| heard.digest.same(grant.digest()) && &*heard.agent == name;
+        match peer.and_then(|peer| peer.heard.take_if(|heard| fits(heard))).map(|heard| heard.verdict) {
+            Some(Verdict::Known(agent)) => Ok(agent),
+            Some(Verdict::Unavailable) => Err(Denied::For(ApiError::AuthUnavailable)),
+            Some(Verdict::Yes(_) | Verdict::No { .. }) => Err(Denied::For(ApiError::NotFound)),
+            None => {
+                let digest = *grant.digest();
+                Err(Denied::NotYet(Doubt { digest, secret: None, agent: name.into(), finds: true }))
+            }
+        }
     }
 
     /// The gatekeeper's word on a key that the file does not vouch for, if he has given it to this connection. A yes counts as
@@ -138,7 +176,7 @@ impl Shard {
                 self.counters.auth(AuthOutcome::RateLimited);
                 Err(Denied::LockedOut(*left))
             }
-            Verdict::Yes(_) | Verdict::No { locked: None } => {
+            Verdict::Yes(_) | Verdict::Known(_) | Verdict::No { locked: None } => {
                 self.counters.auth(AuthOutcome::UnknownKey);
                 Err(Denied::For(ApiError::Unauthorized))
             }
@@ -160,20 +198,24 @@ impl Shard {
     ) {
         let Some(opened) = cx.opened(conn) else { return };
         let until = cx.now() + Duration::from_millis(self.facts.limits.auth_wait_ms);
-        let Doubt { digest, secret, agent } = doubt;
-        let question = Question {
-            from: cx.core(),
-            asker: conn,
-            source: opened.peer.ip(),
-            agent: agent.clone(),
-            device: None,
-            via: Via::Http,
-            digest,
-            secret,
-            deadline: until,
-            again: false,
+        let Doubt { digest, secret, agent, finds } = doubt;
+        let (from, asked_for) = (cx.core(), agent.clone());
+        let letter = match finds {
+            true => ToGatekeeper::Find { from, asker: conn, digest, agent: asked_for },
+            false => ToGatekeeper::Judge(Box::new(Question {
+                from,
+                asker: conn,
+                source: opened.peer.ip(),
+                agent: asked_for,
+                device: None,
+                via: Via::Http,
+                digest,
+                secret,
+                deadline: until,
+                again: false,
+            })),
         };
-        cx.post(self.facts.gatekeeper, Mail::Gatekeeper(ToGatekeeper::Judge(Box::new(question))));
+        cx.post(self.facts.gatekeeper, Mail::Gatekeeper(letter));
         if let Some(peer) = self.peers.http_mut(conn) {
             let request = (whole == Whole::Request).then(|| request.keep());
             peer.waits = Waits::Verdict(Box::new(Asked { digest, agent, request, until }));
@@ -271,21 +313,22 @@ impl Shard {
             }
             Waits::Opening(_) => {
                 peer.session.close_after();
-                self.unauthorized(cx, conn);
+                self.unauthorized(cx, conn, "");
             }
             Waits::Ticket(ticket) => {
                 let ticket = *ticket;
                 peer.session.close_after();
                 self.tickets.remove(ticket);
-                self.unauthorized(cx, conn);
+                self.unauthorized(cx, conn, "");
             }
         }
     }
 
     /// Answers that there is no valid key.
-    pub(super) fn unauthorized(&mut self, cx: &mut Cx<'_>, conn: Key) {
+    pub(super) fn unauthorized(&mut self, cx: &mut Cx<'_>, conn: Key, detail: &str) {
         let challenge = [("WWW-Authenticate", "Bearer realm=\"gateway\"")];
-        self.problem_with(cx, conn, ApiError::Unauthorized, &Problem::default(), &challenge);
+        let problem = Problem { detail, ..Problem::default() };
+        self.problem_with(cx, conn, ApiError::Unauthorized, &problem, &challenge);
     }
 }
 

@@ -35,6 +35,7 @@ fn answers(keeper: &mut Gatekeeper) -> Vec<&'static str> {
         FromGatekeeper::Judged(Judged { verdict: Verdict::No { locked: None }, .. }) => "no",
         FromGatekeeper::Judged(Judged { verdict: Verdict::No { locked: Some(_) }, .. }) => "locked out",
         FromGatekeeper::Judged(Judged { verdict: Verdict::Unavailable, .. }) => "later",
+        FromGatekeeper::Judged(Judged { verdict: Verdict::Known(_), .. }) => "an agent",
         FromGatekeeper::Counted { .. } => "counters",
     };
     std::iter::from_fn(|| keeper.next_answer()).map(|(_, answer)| word(answer)).collect()

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use engine::Key;
 
 use super::answer::Answer;
-use super::{Digest, GatekeeperCounters, Grant, Sealed};
+use super::{Agent, Digest, GatekeeperCounters, Grant, Sealed};
 
 /// To the gatekeeper.
 #[derive(Debug)]
@@ -23,6 +23,17 @@ pub enum ToGatekeeper {
         flight: u128,
         /// The service's word.
         answer: Answer,
+    },
+    /// An operator asks for an agent that the key file does not know: is somebody here whom the service calls so?
+    Find {
+        /// The core that asks.
+        from: usize,
+        /// The connection for which it asks.
+        asker: Key,
+        /// The operator's key.
+        digest: Digest,
+        /// The agent.
+        agent: Box<str>,
     },
     /// The key file has changed: what was wrong before may be right now, so failures are forgotten.
     Forgive,
@@ -105,6 +116,8 @@ pub struct Judged {
 pub enum Verdict {
     /// The service vouches for it.
     Yes(Arc<Grant>),
+    /// There is such an agent, for an operator who asks for it. There is none: [`Verdict::No`].
+    Known(Arc<Agent>),
     /// It is wrong.
     No {
         /// Its source has been wrong too often and is locked out for so long still.

@@ -131,6 +131,10 @@ impl Api {
             (404, _) => {
                 Err(Failure::Usage("this gateway does not say whose key it is; add --agent".to_owned()))
             }
+            (401, _) => Err(Failure::Error(format!(
+                "{}\nif an auth service keeps the keys, name the agent with --agent or GATEWAY_AGENT",
+                answer.complaint()
+            ))),
             (_, _) => Err(Failure::Error(answer.complaint())),
         }
     }

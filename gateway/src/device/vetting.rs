@@ -121,7 +121,7 @@ impl Shard {
         let claim = &waiting.claim;
         let grant = match verdict {
             Verdict::Yes(grant) => Arc::clone(grant),
-            Verdict::No { locked: None } => return Err(not_authorized(waiting.doubt)),
+            Verdict::Known(_) | Verdict::No { locked: None } => return Err(not_authorized(waiting.doubt)),
             Verdict::No { locked: Some(_) } => return Err(not_authorized(AuthOutcome::RateLimited)),
             Verdict::Unavailable => return Err(UNAVAILABLE),
         };
@@ -264,7 +264,7 @@ impl Shard {
 pub(crate) fn stands(grant: &Grant, verdict: Verdict, cx: &mut Cx<'_>) -> Option<Arc<Grant>> {
     match verdict {
         Verdict::Yes(grant) => Some(grant),
-        Verdict::No { .. } => None,
+        Verdict::Known(_) | Verdict::No { .. } => None,
         Verdict::Unavailable => {
             let spread = Duration::from_millis(cx.random_u64() % RECHECK_LATER.as_millis() as u64);
             grant.prolonged(cx.now() + RECHECK_LATER + spread).map(Arc::new)
