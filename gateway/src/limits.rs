@@ -171,6 +171,8 @@ limits! {
         socketio_ping_interval_ms: u64 = 25_000, 200..=600_000, "ms";
         /// How long the pong of a Socket.IO device may take; then the device is offline.
         socketio_ping_timeout_ms: u64 = 20_000, 200..=600_000, "ms";
+        /// Commands that a Socket.IO device may have unanswered; more queue in order behind them.
+        socketio_inflight_to_device: u16 = 32, 1..=1024, "commands";
         /// Largest message of a Socket.IO device before its CONNECT, which carries the manifest, is accepted.
         socketio_connect_bytes_max: usize = 786_432, 16_384..=1_114_112, "bytes";
     }

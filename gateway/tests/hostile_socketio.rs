@@ -5,8 +5,9 @@
 
 mod support;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::time::Duration;
 use support::SOON;
 use support::raw::{AT_ONCE, Raw};
 use support::scene::Scene;
@@ -30,8 +31,12 @@ fn opened(address: SocketAddr) -> Raw {
 
 /// A device that is connected and described.
 fn accepted(scene: &Scene, device: &str) -> Raw {
+    described(scene, device, &json!([]))
+}
+
+fn described(scene: &Scene, device: &str, commands: &Value) -> Raw {
     let mut raw = opened(scene.gateway.http);
-    let auth = json!({"apiKey": scene.key, "agentId": "alpha", "deviceName": device, "commands": []});
+    let auth = json!({"apiKey": scene.key, "agentId": "alpha", "deviceName": device, "commands": commands});
     raw.send(&frame(TEXT, format!("40/devices,{auth}").as_bytes()));
     let (_, connected) = next_frame(&mut raw);
     assert!(connected.starts_with(b"40/devices,{\"sid\":"), "{}", String::from_utf8_lossy(&connected));
@@ -159,6 +164,41 @@ fn g10_sids_cannot_be_guessed() {
         assert_eq!(status(scene.gateway.http, &get(&query, KEY)), "400", "{sid}");
     }
     scene.must_serve("after G10");
+}
+
+/// A command that the device has just been sent.
+fn next_command(raw: &mut Raw) -> Value {
+    let (_, message) = next_frame(raw);
+    let event = message.strip_prefix(b"42/devices,").expect("an event");
+    let event: Value = serde_json::from_slice(event).expect("JSON");
+    assert_eq!(event[0], "command");
+    event[1].clone()
+}
+
+/// L9: the 33rd waits at the gateway, in order, until one of those before it is answered; one for which there is no room to wait
+/// is refused.
+#[test]
+fn l09_at_most_32_commands_are_unanswered() {
+    let scene = Scene::start("");
+    let mut raw = described(&scene, "slow", &json!([{"name": "work", "description": "Works"}]));
+    let ask = |n: usize| {
+        let body = json!({"command": "work", "payload": {"n": n}});
+        scene.alpha.post("/devices/slow/commands", &body, &[("Prefer", "respond-async")])
+    };
+    for n in 0..32 + 64 {
+        assert_eq!(ask(n).status, 202, "{n}");
+    }
+    let busy = ask(96);
+    assert_eq!((busy.status, &busy.json["code"]), (503, &json!("device-busy")));
+    let sent: Vec<Value> = (0..32).map(|_| next_command(&mut raw)).collect();
+    raw.must_stay_open("32 commands are unanswered", Duration::from_millis(200));
+    for (n, command) in sent.iter().enumerate() {
+        assert_eq!(command["payload"]["n"], n, "in order");
+        let answer = json!(["response", {"commandId": command["commandId"], "success": true}]);
+        raw.send(&frame(TEXT, format!("42/devices,{answer}").as_bytes()));
+        assert_eq!(next_command(&mut raw)["payload"]["n"], 32 + n, "one answered, one more sent");
+    }
+    scene.must_serve("after L9");
 }
 
 /// A session that polls needs no connection, so the ceiling of strangers must hold for it, too.

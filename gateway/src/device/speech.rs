@@ -1,8 +1,9 @@
 //! What the gateway says to a device, and in which order.
 //!
 //! Owns three rules. While an acknowledgement is owed to a device nothing else is sent to it. Notices go before commands,
-//! at QoS 0. Commands go in the order in which they were asked, at most one unacknowledged at a time by default
-//! (contract 3.7: a MicroPython client loses PUBACKs otherwise). Never decides *what* to say.
+//! at QoS 0. Commands go in the order in which they were asked: over MQTT at most one unacknowledged at a time by default
+//! (contract 3.7: a MicroPython client loses PUBACKs otherwise), over Socket.IO, which acknowledges nothing, at most 32
+//! unanswered. Never decides *what* to say.
 
 use super::notice::Notice;
 use super::row::Row;
@@ -87,7 +88,12 @@ impl Shard {
         }
         let qos = if seat.subscriptions.command_at_least_once() { QoS::AtLeastOnce } else { QoS::AtMostOnce };
         while let Some(&key) = talk.waiting.front() {
-            if qos == QoS::AtLeastOnce && !peer.session.may_publish() {
+            let may = match (qos, peer.is_socketio()) {
+                (_, true) => talk.sent.len() < usize::from(self.facts.limits.socketio_inflight_to_device),
+                (QoS::AtLeastOnce, false) => peer.session.may_publish(),
+                (_, false) => true,
+            };
+            if !may {
                 return;
             }
             let (Some(pending), Some(out)) = (self.pending.get_mut(key), self.lines.out(cx, conn)) else {
