@@ -1,4 +1,4 @@
-//! Bad Socket.IO peers against the real gateway: the rows G1 to G12 of the list of attacks. Each test checks what the bad peer
+//! Bad Socket.IO peers against the real gateway: the rows G1 to G12 of the list of attacks, and what E1, F6 and L9 say of Socket.IO. Each test checks what the bad peer
 //! sees, that a new correct client is served, and that one connected before still answers.
 
 #![allow(clippy::disallowed_methods, reason = "a black-box test lives in real time, with threads of its own")]
@@ -7,11 +7,11 @@ mod support;
 
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::time::Duration;
-use support::SOON;
+use std::time::{Duration, Instant};
 use support::raw::{AT_ONCE, Raw};
 use support::scene::Scene;
-use support::web_socket::{BINARY, TEXT, ask, frame, next_frame};
+use support::web_socket::{BINARY, CONTINUE, TEXT, ask, frame, must_be_told, next_frame, part};
+use support::{SOON, wait_for};
 
 const KEY: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n";
@@ -36,8 +36,7 @@ fn accepted(scene: &Scene, device: &str) -> Raw {
 
 fn described(scene: &Scene, device: &str, commands: &Value) -> Raw {
     let mut raw = opened(scene.gateway.http);
-    let auth = json!({"apiKey": scene.key, "agentId": "alpha", "deviceName": device, "commands": commands});
-    raw.send(&frame(TEXT, format!("40/devices,{auth}").as_bytes()));
+    raw.send(&frame(TEXT, connect(scene, device, commands).as_bytes()));
     let (_, connected) = next_frame(&mut raw);
     assert!(connected.starts_with(b"40/devices,{\"sid\":"), "{}", String::from_utf8_lossy(&connected));
     assert_eq!(next_frame(&mut raw).1, br#"42/devices,["connected",{}]"#);
@@ -54,6 +53,43 @@ fn must_end(scene: &Scene, what: &str, messages: &[(&[u8], bool)]) {
     assert!(raw.closed_within(AT_ONCE).is_some(), "{what}: it was to be closed");
 }
 
+/// Opens a session that polls and gives its sid.
+fn polling(address: SocketAddr) -> String {
+    let (status, open) = exchange(address, &get("EIO=4&transport=polling", "Connection: close\r\n"));
+    assert_eq!(status, "200", "an honest one is let in however many there are: {open}");
+    let (_, sid) = open.split_once("\"sid\":\"").expect("an open packet");
+    sid.split('"').next().expect("a sid").to_owned()
+}
+
+fn post(address: SocketAddr, sid: &str, body: &str) -> String {
+    let head = format!("POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: gateway\r\n");
+    status(address, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))
+}
+
+fn poll(address: SocketAddr, sid: &str) -> (String, String) {
+    exchange(address, &get(&format!("EIO=4&transport=polling&sid={sid}"), "Connection: close\r\n"))
+}
+
+/// A request that asks for the end of the connection: the status and the body of its answer.
+fn exchange(address: SocketAddr, request: &str) -> (String, String) {
+    let (mut raw, head) = ask(address, request);
+    let body = raw.closed_within(SOON).expect("it was asked to close");
+    (head.split(' ').nth(1).unwrap_or_default().to_owned(), String::from_utf8_lossy(&body).into_owned())
+}
+
+/// A WebSocket for a session that polls.
+fn probing(address: SocketAddr, sid: &str) -> Raw {
+    let (raw, head) = ask(address, &get(&format!("EIO=4&transport=websocket&sid={sid}"), KEY));
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    raw
+}
+
+/// What a device says first.
+fn connect(scene: &Scene, device: &str, commands: &Value) -> String {
+    let auth = json!({"apiKey": scene.key, "agentId": "alpha", "deviceName": device, "commands": commands});
+    format!("40/devices,{auth}")
+}
+
 fn status(address: SocketAddr, request: &str) -> String {
     ask(address, request).1.split(' ').nth(1).unwrap_or_default().to_owned()
 }
@@ -65,6 +101,13 @@ fn g01_upgrades_that_are_reset() {
         let (raw, _) = ask(scene.gateway.http, &get("EIO=4&transport=websocket", KEY));
         raw.reset();
         Raw::sending(scene.gateway.http, get("EIO=4&transport=websocket&sid=x", KEY).as_bytes()).reset();
+        let sid = polling(scene.gateway.http);
+        let mut half = probing(scene.gateway.http, &sid);
+        half.send(&frame(TEXT, b"2probe"));
+        assert_eq!(next_frame(&mut half).1, b"3probe");
+        half.reset();
+        let said = post(scene.gateway.http, &sid, "40/random");
+        assert_eq!(said, "200", "the session lives on without the WebSocket");
     }
     scene.must_serve("after G1");
 }
@@ -98,8 +141,11 @@ fn g03_to_g06_and_g08_packets_that_break_a_rule() {
         r#"42/devices,["connect"]"#,
         r#"42/devices,["disconnect"]"#,
         r#"45999999999-/devices,["x"]"#,
+        r#"4511-/devices,["x"]"#,
         "42/devices,",
         "43/devices,1",
+        "42",
+        "431",
         "42/devices,{}",
         r#"42/devices,99999999999999999999["trigger"]"#,
         r#"42["trigger"]"#,
@@ -145,11 +191,99 @@ fn g07_messages_and_bodies_that_are_too_large() {
 }
 
 #[test]
+fn g08_a_second_socket_for_a_session_is_closed_alone() {
+    let scene = Scene::start("");
+    let address = scene.gateway.http;
+    let sid = polling(address);
+    let mut first = probing(address, &sid);
+    let mut second = probing(address, &sid);
+    assert!(second.closed_within(AT_ONCE).is_some(), "one is probing already");
+    first.send(&frame(TEXT, b"2probe"));
+    assert_eq!(next_frame(&mut first).1, b"3probe");
+    first.send(&frame(TEXT, b"5"));
+    first.send(&frame(TEXT, connect(&scene, "upgraded", &json!([])).as_bytes()));
+    assert!(next_frame(&mut first).1.starts_with(b"40/devices,{\"sid\":"));
+    assert_eq!(next_frame(&mut first).1, br#"42/devices,["connected",{}]"#);
+    let mut third = probing(address, &sid);
+    assert!(third.closed_within(AT_ONCE).is_some(), "it has its WebSocket");
+    first.send(&frame(TEXT, br#"42/devices,["heartbeat"]"#));
+    assert_eq!(next_frame(&mut first).1, br#"42/devices,["pong",{}]"#, "the session lives");
+    scene.must_serve("after G8");
+}
+
+#[test]
 fn g09_who_never_connects_is_let_go() {
     let scene = Scene::start("connect_timeout_ms = 500");
     let mut raw = opened(scene.gateway.http);
     assert!(raw.closed_within(SOON).is_some());
+    let sid = polling(scene.gateway.http);
+    let (status, body) = poll(scene.gateway.http, &sid);
+    assert_eq!((status.as_str(), body.as_str()), ("400", r#"{"code":1,"message":"Session ID unknown"}"#));
     scene.must_serve("after G9");
+}
+
+/// Half upgrades are let go after 10 s, and nothing but they: their sessions poll on.
+#[test]
+fn g11_upgrades_that_never_end() {
+    let scene = Scene::start("connect_timeout_ms = 60000");
+    let address = scene.gateway.http;
+    let sids: Vec<String> = (0..60).map(|_| polling(address)).collect();
+    let began = Instant::now();
+    let mut halves: Vec<Raw> = sids.iter().map(|sid| probing(address, sid)).collect();
+    for half in halves.iter_mut().step_by(2) {
+        half.send(&frame(TEXT, b"2probe"));
+        assert_eq!(next_frame(half).1, b"3probe");
+    }
+    for half in &mut halves {
+        assert!(half.closed_within(SOON).is_some(), "it is let go");
+    }
+    let took = began.elapsed();
+    assert!((Duration::from_secs(9)..Duration::from_secs(14)).contains(&took), "{took:?}");
+    for sid in &sids {
+        assert_eq!(post(address, sid, "40/random"), "200");
+        assert!(poll(address, sid).1.starts_with("44/random,"), "the session lives");
+    }
+    scene.must_serve("after G11");
+}
+
+/// F6 for messages that are kept until they are whole.
+#[test]
+fn f06_a_message_in_too_many_fragments() {
+    let scene = Scene::start("");
+    let mut raw = accepted(&scene, "bits");
+    let mut bytes = part(false, TEXT, b"4");
+    for _ in 0..1024 {
+        bytes.extend(part(false, CONTINUE, b"2"));
+    }
+    raw.send(&bytes);
+    must_be_told(&mut raw, "1025 fragments", 1008);
+    scene.must_serve("after F6");
+}
+
+/// E1 for a device that has no connection to be slow on: what it does not fetch waits up to a ceiling, and it is gone with its
+/// pong.
+#[test]
+fn e01_a_device_that_does_not_poll() {
+    let scene = Scene::start("socketio_ping_interval_ms = 1500\nsocketio_ping_timeout_ms = 1500");
+    let sid = polling(scene.gateway.http);
+    let said = connect(&scene, "mute", &json!([{"name": "work", "description": "Works"}]));
+    assert_eq!(post(scene.gateway.http, &sid, &said), "200");
+    let body = json!({"command": "work", "payload": {"text": "x".repeat(900_000)}});
+    let asked: Vec<Value> = (0..6)
+        .map(|n| {
+            let answer = scene.alpha.post("/devices/mute/commands", &body, &[("Prefer", "respond-async")]);
+            assert_eq!(answer.status, 202, "{n}: {}", answer.json);
+            answer.json["commandId"].clone()
+        })
+        .collect();
+    wait_for("it is gone", SOON, || (scene.alpha.status("mute") == "offline").then_some(()));
+    let outcomes: Vec<Value> = asked
+        .iter()
+        .map(|id| scene.alpha.command(id.as_str().expect("an id")).json["outcome"].clone())
+        .collect();
+    assert_eq!(outcomes.iter().filter(|outcome| *outcome == "unknown").count(), 2, "{outcomes:?}");
+    assert_eq!(outcomes.iter().filter(|outcome| *outcome == "not_sent").count(), 4, "{outcomes:?}");
+    scene.must_serve("after E1");
 }
 
 #[test]
@@ -205,31 +339,8 @@ fn l09_at_most_32_commands_are_unanswered() {
 #[test]
 fn sessions_of_nobody_give_way_to_newer_ones() {
     let scene = Scene::start("unidentified_per_core = 8");
-    let sids: Vec<String> = (0..40)
-        .map(|_| {
-            let (mut raw, head) =
-                ask(scene.gateway.http, &get("EIO=4&transport=polling", "Connection: close\r\n"));
-            assert!(
-                head.starts_with("HTTP/1.1 200 "),
-                "an honest one is let in however many there are: {head}"
-            );
-            let body = raw.closed_within(SOON).expect("it was asked to close");
-            let open = String::from_utf8_lossy(&body).into_owned();
-            let (_, sid) = open.split_once("\"sid\":\"").expect("an open packet");
-            sid.split('"').next().expect("a sid").to_owned()
-        })
-        .collect();
-    let connect = |sid: &str| {
-        let body = format!(
-            "40/devices,{}",
-            json!({"apiKey": scene.key, "agentId": "alpha", "deviceName": "poller", "commands": []})
-        );
-        let request = format!(
-            "POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: gateway\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        status(scene.gateway.http, &request)
-    };
+    let sids: Vec<String> = (0..40).map(|_| polling(scene.gateway.http)).collect();
+    let connect = |sid: &str| post(scene.gateway.http, sid, &connect(&scene, "poller", &json!([])));
     assert_eq!(connect(&sids[0]), "400", "the oldest is gone");
     assert_eq!(connect(sids.last().expect("forty")), "200", "the newest lives");
     scene.must_serve("after a flood of sessions");
