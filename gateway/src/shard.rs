@@ -157,6 +157,7 @@ impl Shard {
                 facts.limits.unidentified_per_core as usize,
                 facts.limits.unidentified_per_address as usize,
             )
+            .holding(facts.limits.unidentified_bytes_per_core)
         };
         Self {
             records,
@@ -242,6 +243,7 @@ impl Service for Shard {
     fn received(&mut self, cx: &mut Cx<'_>, conn: Key, bytes: &mut [u8]) -> Verdict<Baggage> {
         // Before, not behind: a connection that pauses with this verdict cannot be resumed yet.
         self.hear_the_unheard(cx);
+        let there = bytes.len();
         let verdict = match self.peers.get_mut(conn) {
             Some(Peer::Mqtt(_)) => self.device_speaks(cx, conn, bytes),
             Some(Peer::Http(_)) => self.agent_speaks(cx, conn, bytes),
@@ -249,6 +251,11 @@ impl Service for Shard {
             Some(&mut Peer::Carrier(session)) => self.socketio_speaks(cx, session, bytes),
             None => Verdict::Close,
         };
+        if let Verdict::Continue { consumed } | Verdict::Yield { consumed } | Verdict::Pause { consumed } =
+            &verdict
+        {
+            self.keeps(cx, conn, there - consumed);
+        }
         self.set_deadline(cx, conn);
         self.settle_lines(cx);
         verdict

@@ -335,6 +335,35 @@ fn l09_at_most_32_commands_are_unanswered() {
     scene.must_serve("after L9");
 }
 
+/// L3: of strangers that have begun a large CONNECT, and of those that have begun a large POST, 16 MiB are kept; the oldest go.
+#[test]
+fn l03_half_messages_of_strangers_have_a_ceiling_together() {
+    let scene = Scene::start("");
+    let manifest = json!([{"name": "work", "description": "x".repeat(700_000)}]);
+    let whole = frame(TEXT, connect(&scene, "heavy", &manifest).as_bytes());
+    let (half, rest) = whole.split_at(whole.len() - 1);
+    let head = "POST /socket.io/?EIO=4&transport=polling&sid=x HTTP/1.1\r\nHost: gateway\r\nContent-Length: 1000000\r\n\r\n";
+    let post = [head.as_bytes(), &[b'4'; 900_000]].concat();
+    let evicted = || scene.metric("gateway_strangers_evicted_total");
+    let mut held: Vec<Raw> = (0..30)
+        .map(|n| {
+            let mut raw =
+                if n % 2 == 0 { opened(scene.gateway.http) } else { Raw::connect(scene.gateway.http) };
+            raw.send(if n % 2 == 0 { half } else { &post });
+            raw
+        })
+        .collect();
+    // 15 x 0.7 MB and 15 x 0.9 MB are 24 MB: at least nine must go.
+    wait_for("the oldest go", SOON, || (evicted() >= 9.0).then_some(()));
+    for raw in &mut held[..4] {
+        assert!(raw.closed_within(SOON).is_some());
+    }
+    let mut newest = held.remove(28);
+    newest.send(rest);
+    assert!(next_frame(&mut newest).1.starts_with(b"40/devices,{\"sid\":"), "the newest is served");
+    scene.must_serve("after L3");
+}
+
 /// A session that polls needs no connection, so the ceiling of strangers must hold for it, too.
 #[test]
 fn sessions_of_nobody_give_way_to_newer_ones() {

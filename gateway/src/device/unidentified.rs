@@ -1,7 +1,7 @@
 //! Strangers: connections that have not yet said, truly, who they are.
 //!
-//! Owns two ceilings, for the core and for one source address, and the order of arrival: when there are too many, the oldest
-//! goes, because an honest stranger is brief. Never judges what a stranger says.
+//! Owns three ceilings, for the core, for one source address, and for the bytes that are kept of half messages, and the order of
+//! arrival: when there is too much, the oldest goes, because an honest stranger is brief. Never judges what a stranger says.
 
 use crate::shard::{Cx, Shard};
 use engine::Key;
@@ -10,6 +10,9 @@ use siphasher::sip::SipHasher13;
 use std::collections::VecDeque;
 use std::hash::BuildHasherDefault;
 use std::net::IpAddr;
+
+/// What is kept of a stranger's half message without being counted: an MQTT CONNECT or a request's head has no more.
+const SMALL_BYTES_MAX: usize = 16 * 1024;
 
 /// The strangers of one core.
 #[derive(Debug)]
@@ -21,6 +24,9 @@ pub struct Unidentified {
     per_source: HashMap<IpAddr, usize, BuildHasherDefault<SipHasher13>>,
     core_max: usize,
     source_max: usize,
+    /// Strangers of whom more is kept, the longest known first, and how much: few, because their sum has a ceiling.
+    burdens: Vec<(Key, usize)>,
+    bytes_max: usize,
 }
 
 impl Unidentified {
@@ -32,7 +38,32 @@ impl Unidentified {
             per_source: HashMap::default(),
             core_max: ceiling(core_max),
             source_max: ceiling(source_max),
+            burdens: Vec::new(),
+            bytes_max: usize::MAX,
         }
+    }
+
+    /// The same with a ceiling for what is kept of half messages, in bytes.
+    pub fn holding(self, bytes_max: usize) -> Self {
+        Self { bytes_max, ..self }
+    }
+
+    /// So much is kept of what a connection said. The answer is who must go for it, if anybody and not alone.
+    pub fn keep(&mut self, conn: Key, bytes: usize) -> Option<Key> {
+        let known = self.burdens.iter().position(|(burdened, _)| *burdened == conn);
+        match (known, bytes > SMALL_BYTES_MAX && self.sources.contains_key(&conn)) {
+            (Some(at), true) => self.burdens[at].1 = bytes,
+            (None, true) => self.burdens.push((conn, bytes)),
+            (Some(at), false) => _ = self.burdens.remove(at),
+            (None, false) => return None,
+        }
+        let sum: usize = self.burdens.iter().map(|(_, bytes)| bytes).sum();
+        self.burdens.first().filter(|_| sum > self.bytes_max).map(|(oldest, _)| *oldest)
+    }
+
+    /// Whether much is kept of anybody.
+    pub fn is_burdened(&self) -> bool {
+        !self.burdens.is_empty()
     }
 
     /// How many strangers there are.
@@ -65,6 +96,7 @@ impl Unidentified {
     /// A stranger is one no longer: it was identified, moved home, or left.
     pub fn leave(&mut self, conn: Key) {
         let Some(source) = self.sources.remove(&conn) else { return };
+        self.burdens.retain(|(burdened, _)| *burdened != conn);
         if let Some(count) = self.per_source.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
@@ -110,10 +142,23 @@ impl Shard {
     /// A connection begins as a stranger.
     pub(crate) fn greet_stranger(&mut self, cx: &mut Cx<'_>, conn: Key, address: IpAddr) {
         if let Some(oldest) = self.unidentified.arrive(conn, address) {
-            self.unidentified.leave(oldest);
-            self.counters.stranger_evicted();
-            cx.hang_up(oldest);
+            self.evict(cx, oldest);
         }
+    }
+
+    /// So many bytes of a connection are kept until there are more.
+    pub(crate) fn keeps(&mut self, cx: &mut Cx<'_>, conn: Key, bytes: usize) {
+        if (bytes > SMALL_BYTES_MAX || self.unidentified.is_burdened())
+            && let Some(oldest) = self.unidentified.keep(conn, bytes)
+        {
+            self.evict(cx, oldest);
+        }
+    }
+
+    fn evict(&mut self, cx: &mut Cx<'_>, oldest: Key) {
+        self.unidentified.leave(oldest);
+        self.counters.stranger_evicted();
+        cx.hang_up(oldest);
     }
 
     /// And is one no longer.
@@ -159,6 +204,26 @@ mod tests {
         let [a, b] = ["2001:db8::1", "2001:db8::2"].map(|text| text.parse().expect("an address"));
         assert_eq!(strangers.arrive(conn(1), a), None);
         assert_eq!(strangers.arrive(conn(2), b), Some(conn(1)));
+    }
+
+    #[test]
+    fn the_oldest_of_those_with_much_to_keep_goes() {
+        let mut strangers = Unidentified::new(0, 0).holding(100_000);
+        for n in 1..=4 {
+            strangers.arrive(conn(n), v4(1));
+        }
+        assert_eq!(strangers.keep(conn(9), 1_000_000), None, "that is no stranger");
+        assert_eq!(strangers.keep(conn(1), SMALL_BYTES_MAX), None);
+        assert!(!strangers.is_burdened());
+        assert_eq!(strangers.keep(conn(2), 40_000), None);
+        assert_eq!(strangers.keep(conn(3), 40_000), None);
+        assert_eq!(strangers.keep(conn(3), 60_000), None, "no more than there may be");
+        assert_eq!(strangers.keep(conn(4), 20_000), Some(conn(2)));
+        strangers.leave(conn(2));
+        assert_eq!(strangers.keep(conn(3), 80_001), Some(conn(3)), "itself, if it is the oldest");
+        assert_eq!(strangers.keep(conn(3), 0), None);
+        assert_eq!(strangers.keep(conn(4), 0), None);
+        assert!(!strangers.is_burdened());
     }
 
     #[test]
