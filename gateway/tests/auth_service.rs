@@ -16,6 +16,7 @@ use support::device::{Device, Word};
 use support::raw::{Hello, Raw};
 use support::scene::metric;
 use support::service::{Reply, Service};
+use support::way::{TRANSPORTS, Way};
 use support::{Gateway, SOON, wait_for};
 
 const ACCEPTED: [u8; 4] = [0x20, 2, 0, 0];
@@ -208,6 +209,38 @@ fn c4_x5_a_service_that_is_away_or_wrong_admits_nobody_new_and_ends_nothing() {
     service.set(honest);
     must_log_in(&gateway, "new", "good-new-0");
     assert_eq!(log_in(&gateway, "new", "bad").1.as_deref(), Some(&NOT_AUTHORIZED[..]));
+}
+
+/// Clients of Socket.IO that are refused stay away, so they are not refused while nobody can say: they come back by themselves.
+#[test]
+fn c4_a_socketio_device_returns_until_the_service_can_say() {
+    let service = Service::start(|_| Reply::HangUp);
+    let gateway = gateway(&service, "");
+    let mut fleet: Vec<_> = TRANSPORTS
+        .map(Way::socketio)
+        .into_iter()
+        .map(|way| {
+            let mut devices = way.start(&gateway, "alpha", &format!("good-{way}"));
+            devices.order(&json!({"do": "connect", "name": way.name()}));
+            (way, devices)
+        })
+        .collect();
+    for (way, devices) in &mut fleet {
+        wait_for(&format!("the second question of {way}"), SOON, || {
+            let asked = service.questions();
+            (asked.iter().filter(|question| question["deviceName"] == way.name()).count() > 1).then_some(())
+        });
+        assert!(devices.others("connected").is_empty(), "{way}");
+    }
+    service.set(honest);
+    for (way, devices) in &mut fleet {
+        devices.wait("connected", &way.name());
+        let refused = devices.others("refused");
+        assert!(
+            refused.iter().all(|word| word["data"].is_null()),
+            "{way} was told to stay away: {refused:?}"
+        );
+    }
 }
 
 #[test]

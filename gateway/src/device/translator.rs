@@ -444,11 +444,8 @@ impl Translator {
             let mut voice = Voice { session: &mut self.below, out };
             self.above.disconnect(NAMESPACE, Some(&mut voice), now);
         }
-        if word.is_some() || self.login.as_ref().is_some_and(|login| login.refusal.is_some()) {
-            self.below.close_without_a_word(now);
-        } else {
-            self.below.lose(now);
-        }
+        // What was said just now may still be fetched; where nothing was, nothing is waited for.
+        self.below.lose(now);
         if let Some(socket) = &mut self.socket {
             socket.close(code, "", out, now);
         }

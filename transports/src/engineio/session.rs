@@ -327,10 +327,15 @@ impl Session {
     }
 
     /// The same for a client that is to come back: nothing more is said, and its poll finds the session gone. After a close
-    /// packet `python-socketio` would stay away.
+    /// packet `python-socketio` would stay away. A client in the middle of an upgrade is let finish it first: one that has stopped
+    /// polling and loses its WebSocket then would hear nothing for a whole ping interval.
     pub fn lose(&mut self, now: Instant) {
         match &self.state {
-            State::Polling(polling) if polling.queue.is_empty() && polling.ending.is_none() => {
+            State::Polling(polling)
+                if polling.queue.is_empty()
+                    && polling.ending.is_none()
+                    && !polling.probe.is_some_and(|probe| probe.answered) =>
+            {
                 self.state = State::Over;
             }
             State::Polling(_) | State::WebSocket | State::Over => self.close_without_a_word(now),

@@ -162,6 +162,11 @@ fn a_lost_session_says_what_waited_and_no_close_packet() {
     idle.poll(now).unwrap();
     idle.lose(now);
     assert!(idle.is_over() && idle.take_answer().is_none(), "the poll is the tenant's to refuse");
+    let mut upgrading = polling(now);
+    assert!(upgrading.begin_probe(now));
+    assert_eq!(upgrading.hear_probe(b"2probe", &mut Vec::new(), now), Ok(None));
+    upgrading.lose(now);
+    assert_eq!(upgrading.hear_probe(b"5", &mut Vec::new(), now), Ok(Some(Event::Closed)));
     let mut busy = polling(now);
     say(&mut busy, &mut Vec::new(), "last");
     busy.lose(now);
