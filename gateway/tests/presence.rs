@@ -57,7 +57,7 @@ fn a_missed_heartbeat_is_late_and_two_are_offline() {
 }
 
 #[test]
-fn a_silent_socket_is_offline_by_its_keep_alive() {
+fn d2_a_silent_socket_is_offline_by_its_keep_alive() {
     let scene = Scene::start("");
     let hello = Hello { keep_alive_s: 1, ..Hello::new("alpha", "silent", &scene.key) };
     let mut raw = Raw::sending(scene.gateway.mqtt, &hello.packet());

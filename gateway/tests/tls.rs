@@ -79,7 +79,7 @@ fn both_versions_are_served_on_both_listeners() {
 }
 
 #[test]
-fn a_ticket_is_good_on_every_core_and_says_nothing_of_rights() {
+fn d8_a_ticket_is_good_on_every_core_and_says_nothing_of_rights() {
     // Sixteen wrong keys of one source: the lock-out would answer the later ones 429.
     let scene = Scene::on_cores(3, "auth_failures_max = 0");
     let authority = scene.gateway.authority();

@@ -61,6 +61,12 @@ impl Scene {
         drop(newcomer);
     }
 
+    /// Whoever was there is served, over the connections that are there.
+    pub fn must_answer_still(&self) {
+        self.must_answer("bystander");
+        assert!(!self.bystander.is_gone(), "the bystander was hung up on");
+    }
+
     /// The agent's metrics as text.
     pub fn metrics(&self) -> String {
         self.alpha.text("/metrics")
