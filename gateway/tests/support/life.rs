@@ -38,7 +38,7 @@ pub struct Life {
 type Scene = fn(&mut Life);
 
 /// Every scene, in the order of a life. The later ones take devices away.
-pub const SCENES: [(&str, Scene); 14] = [
+pub const SCENES: [(&str, Scene); 15] = [
     ("describes itself", describes_itself),
     ("carries commands", carries_commands),
     ("refuses what cannot be run", refuses_what_cannot_be_run),
@@ -46,6 +46,7 @@ pub const SCENES: [(&str, Scene); 14] = [
     ("runs once however often it is asked", runs_once_however_often_it_is_asked),
     ("answers late", answers_late),
     ("carries triggers", carries_triggers),
+    ("is seen by an operator", is_seen_by_an_operator),
     ("keeps agents apart", keeps_agents_apart),
     ("is missed when its heart stops", is_missed_when_its_heart_stops),
     ("is taken over by a newer one", is_taken_over_by_a_newer_one),
@@ -236,6 +237,24 @@ fn carries_triggers(life: &mut Life) {
     assert_eq!(again.wait("trigger").id, event.id, "a later reader reads the same");
 }
 
+/// What is said in both directions, by the names of the contract, whatever carries it; the key in its description is not shown.
+fn is_seen_by_an_operator(life: &mut Life) {
+    let tap = life.alpha.stream("/devices/pico-5/tap?payloads=true");
+    let shown = |topic: &str, direction: &str| {
+        let seen = std::iter::repeat_with(|| tap.wait("message").data);
+        let seen = seen.into_iter().find(|seen| seen["topic"] == topic).expect("they do not end");
+        assert_eq!(seen["direction"], direction, "{seen}");
+        assert!(!seen.to_string().contains(&life.key), "{seen}");
+        seen["payload"].clone()
+    };
+    life.must_answer("pico-5", "is anybody listening?");
+    assert_eq!(shown("command", "out")["payload"], "is anybody listening?");
+    assert_eq!(shown("response", "in")["data"], "is anybody listening?");
+    assert_eq!(life.devices.trigger("pico-5", "seen", &json!({"by": "you"}))["received"], true);
+    assert_eq!(shown("trigger", "in")["payload"], json!({"by": "you"}));
+    assert_eq!(shown("trigger_ack", "out")["received"], true);
+}
+
 fn keeps_agents_apart(life: &mut Life) {
     let (alpha, beta) = (&life.alpha, &life.beta);
     assert_eq!(beta.get("/devices").json, json!({"devices": []}));
@@ -329,7 +348,10 @@ fn goes_with_its_key(life: &mut Life) {
     assert!(revoked.elapsed() < Duration::from_secs(1), "{:?}", revoked.elapsed());
     guest.wait("disconnected", "guest");
     let gone = life.alpha.get("/devices/guest").json;
-    assert_eq!(gone["reason"], "auth_failed", "{gone}");
+    assert_eq!(
+        (&gone["reason"], &gone["closes"][0]["reason"]),
+        (&json!("auth_failed"), &json!("auth_failed"))
+    );
     assert!(!life.has_tools("guest"));
     life.must_be_unreachable("guest");
 }
