@@ -4,6 +4,7 @@
 //! streams in `stream`; what they must say is the oracles' business. Never looks into the gateway.
 
 mod answers;
+mod inquiries;
 mod requests;
 mod stream;
 
@@ -65,12 +66,14 @@ pub struct Agent {
     etag: Option<String>,
     /// A reader's place, to come back to.
     cursor: Option<Reading>,
+    /// Dice of those who ask how their commands go.
+    inquiries: Option<Dice>,
 }
 
 impl Agent {
     /// An agent with some of the manners that exist.
     pub fn new(actor: usize, tenant: usize, manners: Manners) -> Self {
-        Self { actor, tenant, lines: Vec::new(), manners, etag: None, cursor: None }
+        Self { actor, tenant, lines: Vec::new(), manners, etag: None, cursor: None, inquiries: None }
     }
 
     /// `tenant's agent#actor`.
@@ -131,6 +134,7 @@ impl Agent {
 
     /// What it does next in the storm.
     fn act(&mut self, scene: &mut Scene<'_>) {
+        self.inquire(scene);
         let busy = self.lines.iter().filter(|line| line.stream.is_none()).count();
         let floods = self.manners.has(Manner::Floods);
         let roll = scene.dice.below(100);
@@ -154,7 +158,7 @@ impl Agent {
         }
     }
 
-    fn choose(&self, scene: &mut Scene<'_>) -> Request {
+    fn choose(&mut self, scene: &mut Scene<'_>) -> Request {
         match scene.dice.below(100) {
             0..55 => self.choose_command(scene),
             55..68 => Request::Devices,
@@ -184,7 +188,7 @@ impl Agent {
     }
 
     /// A command that was asked before, or a new one.
-    fn choose_command(&self, scene: &mut Scene<'_>) -> Request {
+    fn choose_command(&mut self, scene: &mut Scene<'_>) -> Request {
         if self.manners.has(Manner::Repeats) && scene.dice.chance(350) {
             let repeatable = scene.ledger.repeatable(self.tenant);
             if let Some(&question) = pick(scene.dice, &repeatable) {
@@ -197,7 +201,7 @@ impl Agent {
         self.choose_new_command(scene)
     }
 
-    fn choose_new_command(&self, scene: &mut Scene<'_>) -> Request {
+    fn choose_new_command(&mut self, scene: &mut Scene<'_>) -> Request {
         let identity = self.pick_device(scene);
         let (unknown, bad) = (self.manners.has(Manner::AsksUnknown), self.manners.has(Manner::AsksBadly));
         let asked = match scene.dice.below(12) {
@@ -222,6 +226,7 @@ impl Agent {
         let question = scene.ledger.ask(self.tenant, identity, asked, timeout_ms, bulk);
         scene.ledger.questions[question].given = given;
         scene.ledger.questions[question].keyed = self.manners.has(Manner::Repeats) && scene.dice.chance(600);
+        scene.ledger.questions[question].hasty = !scene.ledger.questions[question].keyed && self.is_hasty();
         Request::Command { question, given, again: false }
     }
 

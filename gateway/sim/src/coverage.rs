@@ -120,6 +120,11 @@ seen! {
     StreamRefused "one stream too many"
     NotModified "a list of tools had not changed"
     MetricsRead "the metrics were read"
+    CommandTaken "a command was taken, and its agent did not wait"
+    StateAsked "an agent asked how a command goes"
+    TakenBack "a command was taken back"
+    TakenBackUnsent "a command was taken back before it was sent"
+    TooLateToTakeBack "a command had ended before it could be taken back"
     // Ends of commands.
     Done "a command was answered"
     DeviceError "a command ended with the device's error"

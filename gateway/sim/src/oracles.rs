@@ -6,6 +6,7 @@
 mod answers;
 mod events;
 mod house;
+mod inquiries;
 mod kept;
 mod presence;
 mod wire;

@@ -78,6 +78,10 @@ bugs! {
         "the last byte of a fragment is lost" => Blame, Wire, Kept, Progress;
     "packets-share-frame" in "transports/src/ws/stream.rs":
         "what is said in one turn goes out in one frame" => Wire;
+    "taken-back-as-unsent" in "gateway/src/command/inquiry.rs":
+        "a command that its device has is told as taken back unsent" => OneAnswer;
+    "taken-back-runs-on" in "gateway/src/command/inquiry.rs":
+        "a command that was taken back while it waited runs all the same" => OneAnswer;
     "callback-before-kept" in "gateway/src/device/translator.rs":
         "a Socket.IO callback is called when its event is heard" => Kept, Wire;
     "namespace-connected-at-once" in "gateway/src/device/translator.rs":

@@ -60,6 +60,7 @@ impl World {
         let mut others = Dice::new(seed.wrapping_mul(0xD134_2543_DE82_EF95) ^ 0x70_4E);
         let house_tongues = Tongues::house(&mut others);
         swarm.limit_more(&mut others);
+        let inquisitive = others.chance(500);
         let kernel = Kernel::new(dice.roll(), swarm.cores, 2);
         kernel.set_pipe_bytes(swarm.pipe_bytes);
         kernel.set_faults(swarm.faults);
@@ -72,6 +73,10 @@ impl World {
             .collect();
         let agents = (0..swarm.agents.max(swarm.tenants))
             .map(|actor| Agent::new(actor, actor % swarm.tenants, draw_manners(&mut dice, swarm.manners)))
+            .map(|agent| {
+                let inquires = inquisitive && others.chance(600);
+                agent.with_inquiries(inquires.then(|| Dice::new(others.roll())))
+            })
             .collect();
         Self { swarm, dice, kernel, house, ledger, devices, agents, calm: false, turns: 0 }
     }

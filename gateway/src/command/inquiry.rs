@@ -125,6 +125,18 @@ impl Shard {
             let Some(pending) = self.pending.get(key) else { return Known::Nothing };
             let reached = if pending.attempts == 0 { Reached::NotSent } else { Reached::Unknown };
             let device = pending.device;
+            #[cfg(planted)]
+            let reached = match engine::planted::is("taken-back-as-unsent") {
+                true => Reached::NotSent,
+                false => reached,
+            };
+            #[cfg(planted)]
+            if engine::planted::is("taken-back-runs-on") && pending.attempts == 0 {
+                let mut json = Vec::new();
+                let story = crate::command::story::Story { state: State::Cancelled, ..pending.story(id) };
+                story.write(&mut json);
+                return Known::Story(json);
+            }
             self.settle(cx, key, Outcome::Cancelled(reached), &[]);
             self.speak(cx, device);
         }

@@ -96,6 +96,11 @@ impl Agent {
                 let text = String::from_utf8_lossy(body);
                 return ledger.judge_answer(*question, read_command(body, status), &Saying(&peer, &text));
             }
+            Request::Inquiry { question, takes_back, .. } => {
+                let text = String::from_utf8_lossy(body);
+                let (which, answer) = ((*question, *takes_back), (status, body));
+                return ledger.judge_inquiry(which, answer, since, &Saying(&peer, &text));
+            }
             Request::Devices | Request::Key | Request::Healthz => &[200],
             Request::Device(_) => &[200, 404],
             Request::Tools { known: Some(_) } => &[200, 304],

@@ -30,6 +30,15 @@ pub enum Request {
         /// It was asked before, under the same key.
         again: bool,
     },
+    /// How a command goes, or that it is taken back.
+    Inquiry {
+        /// The question.
+        question: usize,
+        /// The command's id.
+        id: String,
+        /// It is taken back.
+        takes_back: bool,
+    },
     /// The stream of events.
     Events(Reading),
     /// The devices of another agent.
@@ -77,9 +86,10 @@ impl Agent {
             Request::Command { question, given, .. } => (
                 "POST",
                 scene.ledger.path(*question),
-                match scene.ledger.questions[*question].keyed {
-                    true => format!("Idempotency-Key: key-{question}\r\n"),
-                    false => String::new(),
+                match &scene.ledger.questions[*question] {
+                    asked if asked.keyed => format!("Idempotency-Key: key-{question}\r\n"),
+                    asked if asked.hasty => "Prefer: respond-async\r\n".into(),
+                    _ => String::new(),
                 },
                 Some(self.command_body(scene, *question, *given)),
             ),
@@ -87,6 +97,10 @@ impl Agent {
                 let cursor =
                     reading.cursor.as_ref().map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
                 ("GET", format!("{own}/events"), cursor, None)
+            }
+            Request::Inquiry { id, takes_back, .. } => {
+                let method = if *takes_back { "DELETE" } else { "GET" };
+                (method, format!("{own}/commands/{id}"), String::new(), None)
             }
             Request::Foreign(agent) => ("GET", format!("/v1/agents/{agent}/devices"), String::new(), None),
             Request::WrongKey => ("GET", format!("{own}/devices"), String::new(), None),

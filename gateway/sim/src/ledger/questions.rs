@@ -60,6 +60,18 @@ pub struct Question {
     pub dribbled: bool,
     /// When the agent was told, in steps.
     pub ended_step: Option<u64>,
+    /// Its agent does not want to wait.
+    pub hasty: bool,
+    /// It was taken under this id, and its agent does not wait.
+    pub taken_as: Option<String>,
+    /// Somebody takes it back.
+    pub taking_back: bool,
+    /// It was taken back, and whether unsent.
+    pub taken_back: Option<bool>,
+    /// When that was told, in steps.
+    pub taken_back_step: u64,
+    /// It had ended before it could be taken back.
+    pub finished: bool,
 }
 
 /// What an agent was told of a command: equal for all who asked under one idempotency key.
@@ -154,6 +166,12 @@ impl Ledger {
             dribbled: false,
             ended: None,
             ended_step: None,
+            hasty: false,
+            taken_as: None,
+            taking_back: false,
+            taken_back: None,
+            taken_back_step: 0,
+            finished: false,
         });
         n
     }

@@ -34,6 +34,9 @@ impl Ledger {
     /// An agent was told the end of question `n`.
     pub fn judge_answer(&mut self, n: usize, answer: Answer<'_>, peer: &dyn Display) {
         self.say(|| format!("{peer} q{n} ended: {answer:?}"));
+        if answer.status == 202 {
+            return self.judge_taken(n, answer.id, peer);
+        }
         if self.questions[n].ended.is_some() && !self.questions[n].keyed {
             return self.fail(Oracle::OneAnswer, peer, format!("q{n} was answered twice"));
         }
@@ -47,6 +50,7 @@ impl Ledger {
         match (answer.status, answer.code) {
             (200, _) => self.judge_reply(n, true, answer.data, answer.took_ms, peer),
             (502, "device-error") => self.judge_reply(n, false, answer.detail, answer.took_ms, peer),
+            (409, "command-cancelled") => self.judge_cancelled(n, peer),
             (404, "device-unknown") => self.judge_unknown_device(n, peer),
             (404, "command-unknown") => self.judge_unknown_command(n, peer),
             (422, "invalid-arguments") => self.judge_arguments(n, peer),
@@ -71,6 +75,7 @@ impl Ledger {
                 format!("q{n} got an answer that no command has: {answer:?}"),
             ),
         }
+        self.judge_taken_back(n, answer.status, peer);
         self.judge_not_sent(n, answer, peer);
         self.judge_read_reply(n, answer, peer);
     }
@@ -237,6 +242,10 @@ impl Ledger {
     /// What the gateway had read in time is what the agent is told.
     fn judge_read_reply(&mut self, n: usize, answer: Answer<'_>, peer: &dyn Display) {
         let expires = self.expires_ms(n);
+        if answer.code == "command-cancelled" {
+            // The reply came behind the word that took it back, or its moment is not known.
+            return;
+        }
         if self.questions[n].keyed && answer.outcome == "not_sent" {
             // Another request under its key was declined; this says nothing of the one that runs.
             return;

@@ -82,6 +82,10 @@ impl Ledger {
         let question = &self.questions[n];
         // One request that was not sent promises nothing for its repeats, which are commands of their own.
         let promised = !question.keyed || question.told.as_ref().is_some_and(|told| told.id == id);
+        let unsent = question.taken_back == Some(true);
+        self.check(!unsent, Oracle::OneAnswer, peer, || format!("q{n} came after it was taken back unsent"));
+        let question = &self.questions[n];
+        let promised = promised && !unsent;
         let broken = promised && question.ended.as_ref().is_some_and(|(_, outcome)| outcome == "not_sent");
         self.check(!broken, Oracle::OneAnswer, peer, || {
             format!("q{n} came after its agent was told not_sent")
