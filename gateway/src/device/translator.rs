@@ -177,8 +177,9 @@ impl Translator {
                 }
                 #[cfg(planted)]
                 if engine::planted::is("namespace-connected-at-once") {
+                    let sid = self.login.as_ref().map_or("", |login| &*login.sid);
                     let mut voice = Voice { session: &mut self.below, out };
-                    self.above.accept(NAMESPACE, &self.sid, &mut voice);
+                    self.above.accept(NAMESPACE, sid, &mut voice);
                 }
             }
             Some(socketio::Event::Event(event)) => {
