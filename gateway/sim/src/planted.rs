@@ -73,9 +73,9 @@ bugs! {
     "short-write-forgets" in "engine/src/core/flush.rs":
         "what the kernel did not take is forgotten" => Wire, OneAnswer, Delivered, Progress, Blame;
     "ping-heard-as-packet" in "transports/src/ws/stream.rs":
-        "the payload of a ping between frames is heard as MQTT" => Blame, Wire, Kept, Progress;
+        "the payload of a ping between frames is heard as MQTT" => Blame, Wire, Kept, Progress, RightAnswer;
     "fragment-loses-byte" in "transports/src/ws/joint.rs":
-        "the last byte of a fragment is lost" => Blame, Wire, Kept, Progress;
+        "the last byte of a fragment is lost" => Blame, Wire, Kept, Progress, RightAnswer;
     "packets-share-frame" in "transports/src/ws/stream.rs":
         "what is said in one turn goes out in one frame" => Wire;
     "taken-back-as-unsent" in "gateway/src/command/inquiry.rs":

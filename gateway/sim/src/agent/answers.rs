@@ -57,6 +57,11 @@ impl Agent {
         if let Request::Events(reading) = asking.request {
             return self.stream_began(scene, line, head.status, reading);
         }
+        if let Request::Inquiry { question, takes_back, .. } = asking.request {
+            let (text, answer) = (String::from_utf8_lossy(body), (head.status, body));
+            let saying = Saying(&peer, &text);
+            return scene.ledger.judge_inquiry((question, takes_back), answer, asking.since, &saying);
+        }
         self.judge(scene, &asking, head, body);
     }
 
@@ -96,11 +101,6 @@ impl Agent {
                 let text = String::from_utf8_lossy(body);
                 return ledger.judge_answer(*question, read_command(body, status), &Saying(&peer, &text));
             }
-            Request::Inquiry { question, takes_back, .. } => {
-                let text = String::from_utf8_lossy(body);
-                let (which, answer) = ((*question, *takes_back), (status, body));
-                return ledger.judge_inquiry(which, answer, since, &Saying(&peer, &text));
-            }
             Request::Devices | Request::Key | Request::Healthz => &[200],
             Request::Device(_) => &[200, 404],
             Request::Tools { known: Some(_) } => &[200, 304],
@@ -116,7 +116,7 @@ impl Agent {
             Request::WrongKey => &[401],
             Request::OtherMethod => &[405],
             Request::Junk => &[400, 408, 501, 505],
-            Request::Events(_) => &[],
+            Request::Events(_) | Request::Inquiry { .. } => &[],
         };
         if !expected.contains(&status) {
             let body = String::from_utf8_lossy(body);

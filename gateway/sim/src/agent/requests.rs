@@ -5,7 +5,7 @@
 use super::Agent;
 use crate::coverage::Seen;
 use crate::device::Scene;
-use crate::ledger::TENANTS;
+use crate::ledger::{Question, TENANTS};
 use crate::oracles::Reading;
 use crate::swarm::Manner;
 
@@ -86,11 +86,7 @@ impl Agent {
             Request::Command { question, given, .. } => (
                 "POST",
                 scene.ledger.path(*question),
-                match &scene.ledger.questions[*question] {
-                    asked if asked.keyed => format!("Idempotency-Key: key-{question}\r\n"),
-                    asked if asked.hasty => "Prefer: respond-async\r\n".into(),
-                    _ => String::new(),
-                },
+                command_fields(&scene.ledger.questions[*question], *question),
                 Some(self.command_body(scene, *question, *given)),
             ),
             Request::Events(reading) => {
@@ -99,8 +95,7 @@ impl Agent {
                 ("GET", format!("{own}/events"), cursor, None)
             }
             Request::Inquiry { id, takes_back, .. } => {
-                let method = if *takes_back { "DELETE" } else { "GET" };
-                (method, format!("{own}/commands/{id}"), String::new(), None)
+                (inquiry_method(*takes_back), format!("{own}/commands/{id}"), String::new(), None)
             }
             Request::Foreign(agent) => ("GET", format!("/v1/agents/{agent}/devices"), String::new(), None),
             Request::WrongKey => ("GET", format!("{own}/devices"), String::new(), None),
@@ -157,6 +152,20 @@ impl Agent {
             }
             false => format!(r#"{{"command":"{command}","payload":{payload}}}"#),
         }
+    }
+}
+
+/// How one asks about a command, or takes it back.
+fn inquiry_method(takes_back: bool) -> &'static str {
+    if takes_back { "DELETE" } else { "GET" }
+}
+
+/// What a command's request says in its head.
+fn command_fields(asked: &Question, n: usize) -> String {
+    match (asked.keyed, asked.hasty) {
+        (true, _) => format!("Idempotency-Key: key-{n}\r\n"),
+        (false, true) => "Prefer: respond-async\r\n".into(),
+        (false, false) => String::new(),
     }
 }
 
