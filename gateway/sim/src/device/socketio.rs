@@ -348,7 +348,9 @@ impl Device {
     /// Whether the gateway may have missed a pong: it was not said, or is still on its way where the network is slow.
     pub(super) fn ponged_too_late(&self, link: &Link, gone_ms: u64, slow_network: bool) -> bool {
         link.socket.as_ref().is_some_and(|socket| {
-            let last_ms = if slow_network { socket.ponged_before_ms } else { socket.ponged_ms };
+            // A pong that was late itself, because its ping was read late, saves nobody.
+            let was_late = socket.ponged_ms - socket.ponged_before_ms >= socket.patience_ms;
+            let last_ms = if slow_network || was_late { socket.ponged_before_ms } else { socket.ponged_ms };
             socket.patience_ms > 0 && gone_ms.saturating_sub(last_ms) >= socket.patience_ms
         })
     }
