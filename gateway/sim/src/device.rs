@@ -259,7 +259,7 @@ impl Device {
         link.line.breathe_out(if dribbles { 1 + scene.dice.below(12) as usize } else { usize::MAX });
         if !was_silent && link.line.is_silent() {
             link.whole_ms = scene.ledger.now_ms;
-            self.is_out(link, scene.ledger.now_ms);
+            self.is_out(scene, link);
         }
         let deaf = link.deaf && !scene.calm;
         link.line.breathe_in(match (deaf, scene.calm) {

@@ -284,7 +284,11 @@ impl Device {
         let keeps_alive = self.keep_alive_s > 0 && self.style != Style::Node;
         let too_silent =
             keeps_alive && silent_ms * 10 > keep_alive_ms * 6 || self.ponged_too_late(link, gone_ms, slow);
-        let too_seldom = link.beaten && silent_ms * 3 > scene.ledger.limits.heartbeat_offline_ms;
+        // Two jumps of the clock and one packet that a slow network holds up make three seconds: what is out may have been on its
+        // way all that time, and a device lives by whole packets.
+        let offline_ms = scene.ledger.limits.heartbeat_offline_ms;
+        let on_its_way = slow && scene.swarm.pace.jumps > 0 && offline_ms <= 3_000;
+        let too_seldom = link.beaten && (on_its_way || silent_ms * 3 > offline_ms);
         let too_late = !live && gone_ms - link.opened_ms > 8_000;
         let crowded = !live && scene.ledger.limits.unidentified_per_core < 64;
         let excuse = scene.ledger.links[link.id].excuse;

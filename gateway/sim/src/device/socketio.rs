@@ -176,6 +176,7 @@ impl Device {
                 };
                 socket.sid = Some(open.sid.to_owned());
                 socket.patience_ms = u64::from(open.ping_interval_ms) + u64::from(open.ping_timeout_ms);
+                scene.ledger.links[link.id].pong_missed_ms = socket.ponged_ms + socket.patience_ms;
             }
             Ok(Frame::Ping("")) if socket.sid.is_some() => {
                 scene.ledger.saw(Seen::EnginePing);
@@ -338,10 +339,12 @@ impl Device {
     }
 
     /// Everything that was said is out.
-    pub(super) fn is_out(&self, link: &mut Link, now_ms: u64) {
+    pub(super) fn is_out(&self, scene: &mut Scene<'_>, link: &mut Link) {
         if let Some(socket) = link.socket.as_mut().filter(|socket| socket.pongs) {
             socket.pongs = false;
-            socket.ponged_before_ms = std::mem::replace(&mut socket.ponged_ms, now_ms);
+            socket.ponged_before_ms = std::mem::replace(&mut socket.ponged_ms, scene.ledger.now_ms);
+            // What is out may still be on its way.
+            scene.ledger.links[link.id].pong_missed_ms = socket.ponged_before_ms + socket.patience_ms;
         }
     }
 

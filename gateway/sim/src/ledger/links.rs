@@ -98,6 +98,8 @@ pub struct LinkFacts {
     pub rivalled: bool,
     /// It has said CONNECT.
     greeted: bool,
+    /// From here on its pong may be missed, in milliseconds; never, where nobody pings.
+    pub pong_missed_ms: u64,
     /// A rival logs in after it, or may have: the seat may be the other's, whatever becomes of that one.
     pub superseded: bool,
 }
@@ -155,6 +157,7 @@ impl Ledger {
             gone: None,
             rivalled: !rivals.is_empty(),
             greeted: false,
+            pong_missed_ms: u64::MAX,
             superseded: false,
         });
         self.held.push(link);
@@ -232,6 +235,7 @@ impl Ledger {
         let accepted = facts.accepted.is_some_and(|step| step < since);
         let untouched = self.identities[identity].changed_step < since
             && !facts.superseded
+            && self.now_ms < facts.pong_missed_ms
             && facts.excuse.is_none()
             && facts.is_intact();
         (accepted && untouched && !self.stopping).then_some(link)
