@@ -167,7 +167,7 @@ limits! {
         /// Longest topic or topic filter of a device; a longer one closes the connection.
         mqtt_topic_bytes_max: usize = 2048, 1024..=65_535, "bytes";
         /// Topic filters in one SUBSCRIBE or UNSUBSCRIBE; more close the connection.
-        mqtt_filters_per_subscribe_max: u16 = 16, 6..=1024, "filters";
+        mqtt_filters_per_subscribe_max: u16 = 16, 6..=16, "filters";
     }
     "Socket.IO" {
         /// From a pong until the next ping of a Socket.IO device.
@@ -181,7 +181,7 @@ limits! {
     }
     "HTTP" {
         /// Largest request head; a larger one is answered 431 and the connection closed.
-        http_head_bytes_max: usize = 16_384, 1024..=1_048_576, "bytes";
+        http_head_bytes_max: usize = 16_384, 1024..=16_384, "bytes";
         /// Time for a whole request head, from its first byte or from the accept; then 408.
         http_head_timeout_ms: u64 = 10_000, 100..=600_000, "ms";
         /// Time for a whole request body; then 408.

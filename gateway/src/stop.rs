@@ -50,27 +50,38 @@ impl Shard {
     pub(crate) fn release_some(&mut self, cx: &mut Cx<'_>) {
         let late = self.release.ends_at.is_some_and(|at| cx.now() >= at);
         let mut leaving: Vec<Key> = Vec::new();
-        let mut waiting = 0;
+        let (mut waiting, mut cut_short, mut last_cut) = (0, 0, None);
         for (conn, peer) in self.peers.iter_mut() {
-            let busy = match peer {
-                Peer::Mqtt(peer) => peer.seated().is_some_and(|device| {
+            let busy_with = match peer {
+                Peer::Mqtt(peer) => peer.seated().and_then(|device| {
                     let talk = self.devices.get(device).and_then(|row| row.talk.as_ref());
-                    peer.session.owes() > 0 || talk.is_some_and(|talk| talk.is_busy())
+                    let commands = talk.is_some_and(|talk| talk.is_busy()).then_some("commands");
+                    commands.or((peer.session.owes() > 0).then_some("acknowledgements"))
                 }),
-                Peer::Probe(_) => false,
+                Peer::Probe(_) => None,
                 // It goes with its session.
-                Peer::Carrier(_) => true,
+                Peer::Carrier(_) => Some("a session"),
                 Peer::Http(peer) => match peer.waits {
-                    Waits::Verdict(_) | Waits::Ticket(_) | Waits::Session(..) | Waits::Opening(_) => true,
-                    Waits::Request => !peer.session.is_idle(),
-                    Waits::Stream(_) | Waits::Tap(_) | Waits::End => false,
+                    Waits::Verdict(_) | Waits::Ticket(_) | Waits::Opening(_) => Some("a request"),
+                    Waits::Session(..) => Some("a poll"),
+                    Waits::Request => (!peer.session.is_idle()).then_some("half a request"),
+                    Waits::Stream(_) | Waits::Tap(_) | Waits::End => None,
                 },
             };
-            if (busy && !late) || leaving.len() >= self.release.wave {
+            if (busy_with.is_some() && !late) || leaving.len() >= self.release.wave {
                 waiting += 1;
             } else {
+                cut_short += usize::from(busy_with.is_some());
+                last_cut = busy_with.or(last_cut);
                 leaving.push(conn);
             }
+        }
+        if let Some(busy_with) = last_cut {
+            tracing::warn!(
+                connections = cut_short,
+                busy_with,
+                "the stop cuts short what clients are busy with"
+            );
         }
         for conn in leaving {
             self.part(cx, conn, Reason::GatewayStopped);

@@ -62,6 +62,10 @@ impl Watch {
             return None;
         }
         self.content = content;
+        if content.is_none() {
+            // It is there and could not be read, for want of a descriptor perhaps: what it says must not be missed for that.
+            self.stamp = None;
+        }
         if content.is_some_and(|content| current.are_from(&content)) {
             return None;
         }

@@ -19,6 +19,7 @@ use crate::store::record::EventKind;
 use codec::mqtt::ConnectCode;
 use engine::Key;
 use std::sync::Arc;
+use transports::mqtt::Session;
 
 /// What became of a claim.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -222,8 +223,10 @@ impl Shard {
                 if let Some(out) = self.lines.out_urgent(cx, seat.conn) {
                     peer.goodbye(out, now);
                 }
-                self.keep_last_words(seat.conn, &mut peer);
-                Some(peer.session)
+                let left = Session::new(self.facts.mqtt.clone(), now);
+                let session = std::mem::replace(&mut peer.session, left);
+                self.put_away(seat.conn, peer);
+                Some(session)
             }
             _ => None,
         };

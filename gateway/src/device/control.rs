@@ -162,8 +162,8 @@ impl Shard {
             row.remember_end(reason, cx.wall_ms(), self.facts.limits.closes_kept_per_device as usize);
             self.counters.closed(Closed::Disabled);
             self.part(cx, seat.conn, reason);
-            if let Some(Peer::Mqtt(mut peer)) = self.peers.remove(seat.conn) {
-                self.keep_last_words(seat.conn, &mut peer);
+            if let Some(Peer::Mqtt(peer)) = self.peers.remove(seat.conn) {
+                self.put_away(seat.conn, peer);
             }
         }
         self.settle_all(cx, device, |_| true);

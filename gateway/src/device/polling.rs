@@ -10,7 +10,7 @@
 //!   answer <----------- Mail::Polled <------------------------------------------------------+
 //! ```
 
-use super::conversation::{MqttPeer, Pace};
+use super::conversation::{MqttPeer, Pace, Standing};
 use super::lines::Line;
 use super::status::Reason;
 use super::translator::{Heard, Translator};
@@ -321,10 +321,12 @@ impl Shard {
                 self.lines.identify(key);
             }
             let (mut body, mut over, mut probing, mut choked, mut heard) = (None, true, false, false, true);
+            let mut upgrades = false;
             if let Some(translator) = self.translator_mut(key) {
                 let below = translator.below();
                 body = below.take_answer();
                 (over, probing, choked) = (below.is_over(), below.is_probing(), below.is_choked());
+                upgrades = below.is_finishing_upgrade();
                 // Who has said its last words hears nothing more: a client that upgrades waits for this answer to fetch them.
                 heard = !below.hears() || !translator.has_words();
             }
@@ -343,8 +345,8 @@ impl Shard {
                 cx.hang_up(probe);
             }
             let Some(line) = self.lines.get_mut(key) else { continue };
-            // The last words of one that was refused wait for its next poll.
-            if line.carrier.is_none() && (over || line.doomed && seated) {
+            // The last words of one that was refused wait for its next poll, those of one that upgrades for its WebSocket.
+            if line.carrier.is_none() && (over || line.doomed && seated && !upgrades) {
                 self.end_line(cx, key);
                 continue;
             }
@@ -370,12 +372,20 @@ impl Shard {
         }
     }
 
-    /// What is left to be said to a poll, of a conversation that was taken out.
-    pub(super) fn keep_last_words(&mut self, key: Key, peer: &mut MqttPeer) {
-        if let (Wire::SocketIo(translator), Some(line)) = (&mut peer.wire, self.lines.get_mut(key)) {
+    /// Puts away a conversation that was taken from its seat and has said its last words: what is left of them waits for the
+    /// poll. One in the middle of an upgrade goes on as nobody's, until its client has fetched them over the WebSocket: it has
+    /// stopped polling, and would hear nothing for a whole ping interval.
+    pub(super) fn put_away(&mut self, key: Key, mut peer: Box<MqttPeer>) {
+        let (Wire::SocketIo(translator), Some(line)) = (&mut peer.wire, self.lines.get_mut(key)) else {
+            return;
+        };
+        if translator.below().is_finishing_upgrade() {
+            peer.standing = Standing::Stranger;
+            self.peers.insert(key, Peer::Mqtt(peer));
+        } else {
             line.last_words = translator.below().take_answer();
-            self.lines.touch(key);
         }
+        self.lines.touch(key);
     }
 
     /// A session's alarm has rung.

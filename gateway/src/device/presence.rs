@@ -83,12 +83,14 @@ impl Shard {
         if self.held_up_due(cx, conn) {
             return;
         }
-        let unread = cx.has_unread(conn);
+        // A session that polled and was upgraded has its words on the WebSocket that carries it.
+        let below = self.lines.connection(conn);
+        let unread = below.is_some_and(|below| cx.has_unread(below));
         #[cfg(planted)]
         let unread = unread && !engine::planted::is("silence-misjudged");
         // Its words may wait unread, in the kernel or here because neighbours are slow to take mail: silence is not its
         // fault. The engine bounds how long it may not read.
-        let excused = !self.listens(conn) || cx.backlog_bytes(conn) > 0 || unread;
+        let excused = !self.listens(conn) || below.is_some_and(|below| cx.backlog_bytes(below) > 0) || unread;
         if !self.wire_due(cx, conn, excused) || excused {
             return;
         }

@@ -387,6 +387,13 @@ impl Session {
         Some(polling.ending.unwrap_or(self.due.min(probe)))
     }
 
+    /// Whether a client that has stopped polling will fetch the last words over the WebSocket that probes: until then, or until
+    /// its time is over, the session must not go.
+    pub fn is_finishing_upgrade(&self) -> bool {
+        matches!(&self.state, State::Polling(polling)
+            if polling.ending.is_some() && polling.probe.is_some_and(|probe| probe.answered))
+    }
+
     /// Whether so much waits for a poll that nothing should be said until it has come.
     pub fn is_choked(&self) -> bool {
         match &self.state {
