@@ -220,5 +220,6 @@ impl<N: Net, S: Service> Core<N, S> {
             && self.post.unposted() == 0
             && self.mailbox.is_empty()
             && self.doors.iter().all(|door| door.closed)
+            && self.service.may_stop(self.hub.now)
     }
 }

@@ -152,9 +152,15 @@ pub trait Service: Sized {
     /// key is dead already: [`Cx::out`] answers `None`.
     fn closed(&mut self, cx: &mut Cx<'_, Self>, conn: Key, close: Close);
 
-    /// A graceful stop begins: close what may be closed, now or later. The core ends when no connection is left, or at
-    /// its deadline, when the rest is closed with [`Close::Drained`].
+    /// A graceful stop begins: close what may be closed, now or later. The core ends when no connection is left and
+    /// [`Service::may_stop`] says so, or at its deadline, when the rest is closed with [`Close::Drained`].
     fn drain(&mut self, cx: &mut Cx<'_, Self>);
+
+    /// In a graceful stop, with no connection left: whether the tenant has nothing of its own to wait for, like a question of
+    /// another core. Asked at the end of each turn; whoever says no arms an alarm for the moment when it may say yes.
+    fn may_stop(&self, _now: Instant) -> bool {
+        true
+    }
 }
 
 /// What a [`Service`] may ask of its core during a callback. All of it is either immediate and local (a buffer, a timer,

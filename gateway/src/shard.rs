@@ -370,4 +370,8 @@ impl Service for Shard {
     fn drain(&mut self, cx: &mut Cx<'_>) {
         self.begin_release(cx);
     }
+
+    fn may_stop(&self, now: Instant) -> bool {
+        self.has_released_all(now)
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Owns who may leave when: agents that wait are answered first, devices with commands under way keep their connection until
 //! those settle, the rest are let go in waves, so that a fleet does not come back all at once. The engine ends the core
-//! when nobody is left, or at the deadline.
+//! when nobody is left, or at the deadline. Sessions that poll have no connection here, but they are somebody, and so is the
+//! client that asks for one just after its end: it has a connection at another core, and must be answered.
 
 use crate::agent::http::Waits;
 use crate::command::outcome::Outcome;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How often a wave of clients is let go.
 const WAVE_EVERY: Duration = Duration::from_millis(100);
+/// A core that had sessions which poll answers for so long after they are over.
+const ANSWERS_FOR: Duration = Duration::from_secs(1);
 /// The part of the stop's time over which clients are let go; the rest is for stragglers.
 const RELEASE_SHARE: f64 = 0.8;
 /// A wave is at least this large: a small fleet leaves at once.
@@ -24,6 +27,8 @@ const WAVE_MIN: usize = 500;
 pub struct Release {
     wave: usize,
     ends_at: Option<Instant>,
+    /// Until then requests for sessions that are over may come from other cores, where the stop began a moment later.
+    answers_until: Option<Instant>,
 }
 
 impl Shard {
@@ -32,9 +37,21 @@ impl Shard {
         self.settle_the_unreachable(cx);
         let over = Duration::from_millis(self.facts.limits.drain_ms).mul_f64(RELEASE_SHARE);
         let waves = (over.as_millis() / WAVE_EVERY.as_millis()).max(1) as usize;
-        self.release =
-            Release { wave: (self.peers.len() / waves).max(WAVE_MIN), ends_at: Some(cx.now() + over) };
+        let answers_until = (!self.sids.is_empty()).then(|| cx.now() + ANSWERS_FOR);
+        self.release = Release {
+            wave: (self.peers.len() / waves).max(WAVE_MIN),
+            ends_at: Some(cx.now() + over),
+            answers_until,
+        };
         self.release_some(cx);
+        if let Some(until) = answers_until {
+            cx.arm(until, Alarmed::Release);
+        }
+    }
+
+    /// Whether nobody is left who has no connection.
+    pub(crate) fn has_released_all(&self, now: Instant) -> bool {
+        self.sids.is_empty() && self.release.answers_until.is_none_or(|until| now >= until)
     }
 
     /// Commands that wait for a device which is away cannot be waited for any longer.
@@ -83,10 +100,14 @@ impl Shard {
                 "the stop cuts short what clients are busy with"
             );
         }
+        let answered = self.release.answers_until.is_none_or(|until| cx.now() >= until);
         for conn in leaving {
             self.part(cx, conn, Reason::GatewayStopped);
+            if answered {
+                self.end_polling(cx, conn);
+            }
         }
-        if waiting > 0 {
+        if waiting > 0 || !self.sids.is_empty() {
             cx.arm(cx.now() + WAVE_EVERY, Alarmed::Release);
         }
     }

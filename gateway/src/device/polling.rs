@@ -360,6 +360,13 @@ impl Shard {
         }
     }
 
+    /// A session that has said its last words is over, whether they were fetched or not.
+    pub(crate) fn end_polling(&mut self, cx: &mut Cx<'_>, key: Key) {
+        if self.lines.get_mut(key).is_some_and(|line| line.carrier.is_none()) {
+            self.end_line(cx, key);
+        }
+    }
+
     /// A session that polls is over.
     fn end_line(&mut self, cx: &mut Cx<'_>, key: Key) {
         let Some(line) = self.lines.remove(cx, key) else { return };

@@ -17,6 +17,7 @@ use super::polling::{PollAsk, write_sid};
 use super::status::Reason;
 use super::translator::{Heard, Translator};
 use super::wire::Wire;
+use crate::agent::errors::{ApiError, Problem};
 use crate::metrics::Closed;
 use crate::peer::Peer;
 use crate::shard::{Alarmed, Baggage, Cx, Shard};
@@ -38,6 +39,10 @@ impl Shard {
             return self.answer_preflight(cx, conn, request);
         }
         match Ask::read(request.method, request.query, Handshake::is_asked(request)) {
+            // A new session might belong to a core that has ended.
+            Ok(Ask::Open(_)) if cx.draining() => {
+                self.problem(cx, conn, ApiError::ShuttingDown, &Problem::default());
+            }
             Ok(Ask::Open(Transport::WebSocket)) => match Handshake::check(request) {
                 Ok(handshake) => self.begin_socketio(cx, conn, &handshake),
                 Err(_) => self.refuse_socketio(cx, conn, Refusal::BadRequest),
