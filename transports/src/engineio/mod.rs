@@ -28,6 +28,7 @@
 mod ask;
 mod event;
 mod limits;
+mod queue;
 mod session;
 mod violation;
 

@@ -21,9 +21,9 @@
 
 use super::event::{Binary, Event};
 use super::limits::Limits;
+use super::queue::{enqueue, reframe};
 use super::violation::Violation;
-use codec::engineio::{Open, Packet, decode, encode_base64, payload};
-use codec::limits::ENGINEIO_SEPARATOR;
+use codec::engineio::{Open, Packet, decode, encode_base64};
 use codec::ws::{Data, OpCode, encode_frame, wrap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -467,37 +467,6 @@ impl Session {
             }
             State::Polling(polling) if polling.ending.is_none() => enqueue(&mut polling.queue, write),
             State::Polling(_) | State::Over => {}
-        }
-    }
-}
-
-/// Puts a packet behind the others of a payload.
-fn enqueue(queue: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    if !queue.is_empty() {
-        queue.push(ENGINEIO_SEPARATOR);
-    }
-    write(queue);
-}
-
-/// Says over a WebSocket what waited for a poll.
-fn reframe(queue: &[u8], out: &mut Vec<u8>) {
-    if queue.is_empty() {
-        return;
-    }
-    let mut bytes = Vec::new();
-    for packet in payload(queue).into_iter().flatten() {
-        debug_assert!(packet.is_ok(), "we wrote it");
-        bytes.clear();
-        match packet {
-            Ok(Packet::Binary(base64)) => {
-                base64.decode(&mut bytes);
-                encode_frame(out, OpCode::Data(Data::Binary), &[&bytes]);
-            }
-            Ok(packet) => {
-                packet.encode(&mut bytes);
-                encode_frame(out, OpCode::Data(Data::Text), &[&bytes]);
-            }
-            Err(_) => {}
         }
     }
 }
