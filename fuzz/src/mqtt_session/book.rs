@@ -22,6 +22,9 @@ pub(super) struct Book {
     /// QoS 2 messages that were told and are not complete; those among them that were spoken about.
     open: BTreeSet<PacketId>,
     taken: BTreeSet<PacketId>,
+    /// Those that were spoken about at any time: the PUBREC for a repetition waits for its turn like any other, and a client
+    /// that does not wait for it may have completed the handshake meanwhile.
+    once_taken: BTreeSet<PacketId>,
     /// Our own messages, oldest first; and those given up while the client may still acknowledge them.
     pub(super) in_flight: Vec<PacketId>,
     forgotten: BTreeSet<PacketId>,
@@ -88,6 +91,7 @@ impl Book {
         self.arrivals[at].spoken = true;
         if self.arrivals[at].qos == QoS::ExactlyOnce {
             self.taken.insert(self.arrivals[at].id);
+            self.once_taken.insert(self.arrivals[at].id);
         }
         while let Some(Arrival { id, qos, spoken: true }) = self.arrivals.get(self.settled) {
             match qos {
@@ -137,7 +141,7 @@ impl Book {
     /// The book of the connection after this one; what was told and not spoken about will be told again.
     pub(super) fn next_connection(&mut self) -> Book {
         let taken = if self.is_kept() { std::mem::take(&mut self.taken) } else { BTreeSet::new() };
-        Book { open: taken.clone(), taken, ..Book::default() }
+        Book { open: taken.clone(), once_taken: taken.clone(), taken, ..Book::default() }
     }
 
     /// Reads what the session wrote: whole packets that only a server sends, each of them due.
@@ -159,7 +163,7 @@ impl Book {
                 Packet::PubRec(id) if self.pubrecs_due.front() == Some(&id) => {
                     self.pubrecs_due.pop_front();
                 }
-                Packet::PubRec(id) => assert!(self.taken.contains(&id), "repeated, or not due"),
+                Packet::PubRec(id) => assert!(self.once_taken.contains(&id), "repeated, or not due"),
                 Packet::PubComp(id) => {
                     assert_eq!(self.open.remove(&id), self.taken.remove(&id));
                 }
