@@ -14,7 +14,6 @@ pub use gatekeeping::{gatekeeper_rules, turn_gatekeeper};
 use gatekeeping::{run_gatekeeper, service_address};
 
 use crate::auth::callers::office;
-use crate::auth::mail::ToGatekeeper;
 use crate::auth::{Gatekeeper, Keys, Watch};
 use crate::certificates::{Certificates, News, Offer};
 use crate::config::{AuthMode, Config, Listen, Protocol};
@@ -371,8 +370,6 @@ impl Desk {
                     for core in 0..self.cores {
                         self.outside.post(core, Mail::Keys(self.keys.clone()));
                     }
-                    // The gatekeeper is the third neighbour behind the cores.
-                    self.outside.post(self.cores + 2, Mail::Gatekeeper(ToGatekeeper::Forgive));
                 }
                 Some(Err(error)) => {
                     tracing::error!(%error, "the key file cannot be read; the keys stay as they were")

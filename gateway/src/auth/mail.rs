@@ -35,7 +35,7 @@ pub enum ToGatekeeper {
         /// The agent.
         agent: Box<str>,
     },
-    /// The key file has changed: what was wrong before may be right now, so failures are forgotten.
+    /// The keys have changed at a core: what was wrong before may be right now, so failures are forgotten.
     Forgive,
     /// Your counters, please.
     Count {

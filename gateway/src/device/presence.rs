@@ -14,7 +14,9 @@
 use super::conversation::{MqttPeer, Standing};
 use super::row::{KeptSession, Seat};
 use super::status::{Reason, Status};
+use crate::auth::mail::ToGatekeeper;
 use crate::auth::{Grant, Keys};
+use crate::mail::Mail;
 use crate::metrics::Closed;
 use crate::peer::Peer;
 use crate::shard::{Cx, Shard};
@@ -158,9 +160,11 @@ impl Shard {
         self.tell(cx, device, EventKind::DeviceDisconnected);
     }
 
-    /// Other keys count from now on: whoever was admitted with one that is gone is let go.
+    /// Other keys count from now on: whoever was admitted with one that is gone is let go, and what was wrong by the old ones is
+    /// forgiven, behind the last question that this core has asked about it.
     pub(crate) fn keys_changed(&mut self, cx: &mut Cx<'_>, keys: Arc<Keys>) {
         self.keys = keys;
+        cx.post(self.facts.gatekeeper, Mail::Gatekeeper(ToGatekeeper::Forgive));
         let (mut revoked, mut orphaned) = (Vec::new(), Vec::new());
         for (device, row) in self.devices.iter() {
             if let Some(seat) = &row.seat
