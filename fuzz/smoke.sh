@@ -25,7 +25,7 @@ fuzz_one() {
         >"$log" 2>&1; then
         printf -- '--- %s\n' "$target"
         # First the assertion that did not hold, then the input that broke it.
-        grep -m 1 -A 4 'panicked at' "$log" || true
+        grep -m 1 -A 4 'panicked at' "$log"
         grep -A 60 'Output of `std::fmt::Debug`' "$log" || tail -n 60 "$log"
         return 1
     fi

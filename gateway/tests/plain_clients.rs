@@ -6,56 +6,27 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::{Command, Output};
+use support::driven::Driven;
 use support::scene::Scene;
 use support::{Gateway, SOON, client_file, wait_for};
 
 /// A process that is one device.
-struct Plain {
-    child: Child,
-    orders: ChildStdin,
-    words: Receiver<Value>,
-    unread: Vec<Value>,
-}
+struct Plain(Driven);
 
 impl Plain {
     fn start(mut command: Command) -> Self {
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the client starts");
-        let (orders, stdout) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
-        let (tell, words) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if tell.send(serde_json::from_str(&line).expect("JSON lines")).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { child, orders, words, unread: Vec::new() }
+        Self(Driven::start(&mut command))
     }
 
     /// Waits for a word; earlier other words stay for later. An error is one at once.
     fn wait(&mut self, saw: &str) -> Value {
-        loop {
-            if let Some(at) = self.unread.iter().position(|word| word["saw"] == saw) {
-                return self.unread.remove(at);
-            }
-            let word = self.words.recv_timeout(SOON);
-            let word = word.unwrap_or_else(|_| panic!("it never saw {saw} but {:?}", self.unread));
-            assert_ne!(word["saw"], "error", "{word}");
-            self.unread.push(word);
-        }
-    }
-}
-
-impl Drop for Plain {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        let wanted = |word: &Value| word["saw"] == saw || word["saw"] == "error";
+        let word = self.0.wait(SOON, wanted, format_args!("it never saw {saw}"));
+        assert_ne!(word["saw"], "error", "{word}");
+        word
     }
 }
 
@@ -90,7 +61,7 @@ fn lives(scene: &Scene, client: Start, url: &str, transport: &str) {
     }
     let events = scene.alpha.events(None);
     let order = json!({"trigger": "hot", "payload": {"v": url}});
-    writeln!(device.orders, "{order}").expect("it reads");
+    device.0.order(&order);
     device.wait("puback");
     let ack = device.wait("ack");
     assert_eq!(ack["received"], true);

@@ -1,47 +1,15 @@
 //! What an HTTP session costs the allocator: nothing, once its output has grown.
 //!
-//! Owns a counting allocator, which is why it is a program of its own. It counts its own thread only, so that tests
-//! may run side by side.
-#![allow(unsafe_code, reason = "GlobalAlloc cannot be implemented without it")]
+//! A program of its own, because of the allocator that counts.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
+
+use counting::allocations;
 use std::sync::Arc;
 use std::time::Instant;
 use transports::http::{After, Event, Limits, Response, Session};
 use transports::input::Input;
 use transports::sse;
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call is passed on unchanged to the system's allocator, which keeps the contract; the counter is a
-// constant-initialised thread local without a destructor, so that touching it allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps `alloc`'s contract, and this is the same call.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: `pointer` came from `System` with this layout, for nothing else is handed out here.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-/// Allocations of this thread while `work` runs.
-fn allocations(work: impl FnOnce()) -> usize {
-    let before = ALLOCATIONS.get();
-    work();
-    ALLOCATIONS.get() - before
-}
 
 #[expect(clippy::disallowed_methods, reason = "std offers no other way to any Instant")]
 fn session() -> (Session, Instant) {

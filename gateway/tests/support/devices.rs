@@ -1,23 +1,16 @@
 //! Devices on unmodified clients, driven from a test: `lua-device-client`, `socket.io-client`, `python-socketio`.
 //!
-//! Owns the processes and the words that their drivers in `clients/` share: orders in on stdin, what a device saw out on stdout,
-//! one JSON object a line. Never knows what a word means.
+//! Owns how each is started and the orders that their drivers in `clients/` share.
 
+use super::driven::Driven;
 use super::{SOON, client_file};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 /// A process with any number of devices of one agent.
-pub struct Devices {
-    child: Child,
-    orders: ChildStdin,
-    words: Receiver<Value>,
-    unread: Vec<Value>,
-}
+pub struct Devices(Driven);
 
 impl Devices {
     /// Starts a process of the Lua client: its URL, its agent, its key. It trusts the authority in a file and no other.
@@ -48,26 +41,12 @@ impl Devices {
     }
 
     fn drive(program: &mut Command) -> Self {
-        let mut child = program
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{program:?}: {error}"));
-        let (orders, stdout) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
-        let (tell, words) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if tell.send(serde_json::from_str(&line).expect("JSON lines")).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { child, orders, words, unread: Vec::new() }
+        Self(Driven::start(program))
     }
 
     /// Gives an order.
     pub fn order(&mut self, order: &Value) {
-        writeln!(self.orders, "{order}").expect("the process reads");
+        self.0.order(order);
     }
 
     /// Connects a device and waits until it says so.
@@ -100,49 +79,26 @@ impl Devices {
     /// The same for so long.
     pub fn wait_within(&mut self, patience: Duration, saw: &[&str], name: &str) -> Value {
         let wanted = |word: &Value| word["name"] == name && saw.iter().any(|saw| word["saw"] == *saw);
-        if let Some(at) = self.unread.iter().position(wanted) {
-            return self.unread.remove(at);
-        }
-        let deadline = Instant::now() + patience;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-            let word = self.words.recv_timeout(left).unwrap_or_else(|_| {
-                panic!("{name} never saw {saw:?}; it saw {:?}", self.unread);
-            });
-            if wanted(&word) {
-                return word;
-            }
-            self.unread.push(word);
-        }
+        self.0.wait(patience, wanted, format_args!("{name} never saw {saw:?}"))
     }
 
     /// Forgets the words of one kind that nobody waited for.
     pub fn forget(&mut self, saw: &str) {
-        self.unread.extend(self.words.try_iter());
-        self.unread.retain(|word| word["saw"] != saw);
+        self.0.unread().retain(|word| word["saw"] != saw);
     }
 
     /// The process.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.0.pid()
     }
 
     /// Words that nobody waited for, of one kind.
     pub fn others(&mut self, saw: &str) -> Vec<Value> {
-        self.unread.extend(self.words.try_iter());
-        self.unread.iter().filter(|word| word["saw"] == saw).cloned().collect()
+        self.0.unread().iter().filter(|word| word["saw"] == saw).cloned().collect()
     }
 
     /// Ends the process as a power cut would: no word to anybody.
-    pub fn kill(mut self) {
-        self.child.kill().expect("a child of ours");
-        self.child.wait().expect("a child of ours");
-    }
-}
-
-impl Drop for Devices {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+    pub fn kill(self) {
+        drop(self);
     }
 }

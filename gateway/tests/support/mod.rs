@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod device;
 pub mod devices;
+pub mod driven;
 pub mod life;
 pub mod micropython;
 pub mod node;
