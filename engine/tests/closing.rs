@@ -197,6 +197,30 @@ fn a_graceful_stop_ends_when_the_last_connection_is_gone() {
 }
 
 #[test]
+fn a_graceful_stop_waits_for_a_tenant_without_connections() {
+    let mut house = House::new(1);
+    let now = house.now();
+    house.probe().waits_until = Some(now + Duration::from_secs(1));
+    house.outside.drain(0, now + Duration::from_secs(25));
+    house.settle();
+    assert_eq!((house.turn(), house.cores[0].connections()), (vec![Turn::Running], 0));
+    house.pass(Duration::from_secs(1));
+    assert_eq!(house.turn(), [Turn::Stopped]);
+}
+
+#[test]
+fn a_graceful_stop_waits_for_no_tenant_beyond_its_deadline() {
+    let mut house = House::new(1);
+    let now = house.now();
+    house.probe().waits_until = Some(now + Duration::from_secs(60));
+    house.outside.drain(0, now + Duration::from_secs(25));
+    house.pass(Duration::from_secs(24));
+    assert_eq!(house.turn(), [Turn::Running]);
+    house.pass(Duration::from_secs(1));
+    assert_eq!(house.turn(), [Turn::Stopped]);
+}
+
+#[test]
 fn a_graceful_stop_closes_the_rest_at_its_deadline() {
     let mut house = House::new(1);
     let (client, key) = house.client();

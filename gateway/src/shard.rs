@@ -360,7 +360,7 @@ impl Service for Shard {
         match self.peers.remove(conn) {
             Some(Peer::Mqtt(peer)) => self.device_left(cx, conn, *peer, close),
             Some(Peer::Http(peer)) => self.agent_left(cx, conn, *peer, close),
-            Some(Peer::Probe(probe)) => self.probe_left(&probe, conn),
+            Some(Peer::Probe(probe)) => self.probe_left(cx, &probe, conn),
             Some(Peer::Carrier(session)) => self.carrier_left(cx, session, close),
             None => {}
         }

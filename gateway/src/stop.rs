@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How often a wave of clients is let go.
 const WAVE_EVERY: Duration = Duration::from_millis(100);
-/// A core that had sessions which poll answers for so long after they are over.
+/// A core that has sessions which poll waits so long for their answers, and answers so long itself. Longer makes no sense: a
+/// client that polls opens a connection for what it has to say, and no door is open any more.
 const ANSWERS_FOR: Duration = Duration::from_secs(1);
 /// The part of the stop's time over which clients are let go; the rest is for stragglers.
 const RELEASE_SHARE: f64 = 0.8;
@@ -44,9 +45,6 @@ impl Shard {
             answers_until,
         };
         self.release_some(cx);
-        if let Some(until) = answers_until {
-            cx.arm(until, Alarmed::Release);
-        }
     }
 
     /// Whether nobody is left who has no connection.
@@ -66,6 +64,7 @@ impl Shard {
     /// Lets a wave of clients go, and comes again.
     pub(crate) fn release_some(&mut self, cx: &mut Cx<'_>) {
         let late = self.release.ends_at.is_some_and(|at| cx.now() >= at);
+        let answered = self.release.answers_until.is_none_or(|until| cx.now() >= until);
         let mut leaving: Vec<Key> = Vec::new();
         let (mut waiting, mut cut_short, mut last_cut) = (0, 0, None);
         for (conn, peer) in self.peers.iter_mut() {
@@ -85,6 +84,8 @@ impl Shard {
                     Waits::Stream(_) | Waits::Tap(_) | Waits::End => None,
                 },
             };
+            let polls = self.lines.connection(conn).is_none();
+            let late = late || polls && answered;
             if (busy_with.is_some() && !late) || leaving.len() >= self.release.wave {
                 waiting += 1;
             } else {
@@ -100,14 +101,13 @@ impl Shard {
                 "the stop cuts short what clients are busy with"
             );
         }
-        let answered = self.release.answers_until.is_none_or(|until| cx.now() >= until);
         for conn in leaving {
             self.part(cx, conn, Reason::GatewayStopped);
             if answered {
                 self.end_polling(cx, conn);
             }
         }
-        if waiting > 0 || !self.sids.is_empty() {
+        if waiting > 0 || !self.has_released_all(cx.now()) {
             cx.arm(cx.now() + WAVE_EVERY, Alarmed::Release);
         }
     }

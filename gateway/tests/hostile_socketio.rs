@@ -1,5 +1,6 @@
-//! Bad Socket.IO peers against the real gateway: the rows G1 to G12 of the list of attacks, and what E1, F6 and L9 say of Socket.IO. Each test checks what the bad peer
-//! sees, that a new correct client is served, and that one connected before still answers.
+//! Bad Socket.IO peers, and moments that are bad for good ones, against the real gateway: the rows G1 to G12 of the list of
+//! attacks, and what E1, F6, L3 and L9 say of Socket.IO. Each test checks what the peer sees, that a new correct client is
+//! served, and that one connected before still answers.
 
 #![allow(clippy::disallowed_methods, reason = "a black-box test lives in real time, with threads of its own")]
 
@@ -333,6 +334,77 @@ fn l09_at_most_32_commands_are_unanswered() {
         assert_eq!(next_command(&mut raw)["payload"]["n"], 32 + n, "one answered, one more sent");
     }
     scene.must_serve("after L9");
+}
+
+/// A client that has stopped polling for an upgrade hears on its WebSocket why it must go.
+#[test]
+fn who_is_disabled_in_the_middle_of_an_upgrade_hears_it() {
+    let scene = Scene::on_cores(2, "");
+    let address = scene.gateway.http;
+    for n in 0..8 {
+        let name = format!("upgrading-{n}");
+        let sid = polling(address);
+        assert_eq!(post(address, &sid, &connect(&scene, &name, &json!([]))), "200");
+        let hello = poll(address, &sid).1;
+        assert!(hello.starts_with("40/devices,"), "{hello}");
+        let mut raw = probing(address, &sid);
+        raw.send(&frame(TEXT, b"2probe"));
+        assert_eq!(next_frame(&mut raw).1, b"3probe");
+        assert_eq!(scene.alpha.post(&format!("/devices/{name}/disable"), &json!({}), &[]).status, 200);
+        assert_eq!(scene.alpha.status(&name), "disabled", "it is gone for everybody else at once");
+        raw.send(&frame(TEXT, b"5"));
+        let mut heard = Vec::new();
+        while heard.last().is_none_or(|last: &String| last != "41/devices,") {
+            heard.push(String::from_utf8(next_frame(&mut raw).1).expect("text"));
+        }
+        assert!(heard.iter().any(|word| word.contains("DEVICE_DISABLED")), "{heard:?}");
+        assert!(raw.closed_within(SOON).is_some());
+        let (status, body) = poll(address, &sid);
+        assert_eq!(status, "400", "the session is over: {body}");
+    }
+    scene.must_serve("after upgrades that were cut short");
+}
+
+/// A stop does not wait for a client that polls: no door is open for what it would say. Its poll, at whatever core it is, is
+/// answered, and whoever asked it is told that the command may have run.
+#[test]
+fn a_stop_ends_sessions_that_poll() {
+    let scene = Scene::on_cores(3, "");
+    let address = scene.gateway.http;
+    let work = json!([{"name": "work", "description": "Works"}]);
+    let mut polls = Vec::new();
+    std::thread::scope(|scope| {
+        let mut asked = Vec::new();
+        for n in 0..6 {
+            let name = format!("poller-{n}");
+            let sid = polling(address);
+            assert_eq!(post(address, &sid, &connect(&scene, &name, &work)), "200");
+            let mut heard = String::new();
+            while !heard.contains("connected") {
+                heard = poll(address, &sid).1;
+            }
+            let alpha = &scene.alpha;
+            asked.push(scope.spawn(move || alpha.call(&name, "work", &json!({}))));
+            heard.clear();
+            while !heard.contains("\"command\"") {
+                heard = poll(address, &sid).1;
+            }
+            let query = format!("EIO=4&transport=polling&sid={sid}");
+            let mut waits = Raw::sending(address, get(&query, "").as_bytes());
+            waits.must_stay_open("nothing is to be said", Duration::from_millis(20));
+            polls.push(waits);
+        }
+        let began = Instant::now();
+        support::signal(scene.gateway.pid(), "TERM");
+        for waits in &mut polls {
+            assert!(waits.closed_within(SOON).is_some());
+        }
+        for answer in asked.into_iter().map(|asked| asked.join().expect("it asks")) {
+            assert_eq!((answer.status, &answer.json["outcome"]), (503, &json!("unknown")), "{}", answer.json);
+        }
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(10), "{took:?}, and the stop may take 25 s");
+    });
 }
 
 /// L3: of strangers that have begun a large CONNECT, and of those that have begun a large POST, 16 MiB are kept; the oldest go.

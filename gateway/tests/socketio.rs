@@ -245,7 +245,7 @@ impl Fleet {
 fn every_client_is_a_device_over_every_transport() {
     let scene = Scene::with("triggers_per_second_per_agent = 100\nauth_failures_max = 0");
     let mut fleet = Fleet::connect(&scene);
-    fleet.each(is_carried_by_what_it_was_told);
+    fleet.each(Way::wait_carried);
     fleet.each(|_, name, _| echoes(&scene, name));
     fleet.each(|_, name, devices| is_called_back(name, devices));
     fleet.each(|_, name, devices| is_told_that_binary_is_not_carried(&scene, name, devices));
@@ -257,14 +257,6 @@ fn every_client_is_a_device_over_every_transport() {
         assert_eq!(devices.wait("error", name)["data"]["code"], "AUTH_FAILED", "{name}");
         devices.wait("disconnected", name);
         assert_eq!(scene.alpha.status(name), "offline", "{name}");
-    });
-}
-
-fn is_carried_by_what_it_was_told(way: Way, name: &str, devices: &mut Devices) {
-    let wanted = if way.transports == "polling" { "polling" } else { "websocket" };
-    wait_for("its transport", SOON, || {
-        devices.order(&json!({"do": "transport", "name": name}));
-        (devices.wait("transport", name)["transport"] == wanted).then_some(())
     });
 }
 

@@ -30,6 +30,8 @@ pub struct Probe {
     pub calls: Vec<Call>,
     pub on_received: OnReceived,
     pub on_call: OnCall,
+    /// In a graceful stop: when it has nothing of its own left to wait for.
+    pub waits_until: Option<Instant>,
 }
 
 impl Default for Probe {
@@ -38,6 +40,7 @@ impl Default for Probe {
             calls: Vec::new(),
             on_received: Box::new(|_, _, bytes| Verdict::Continue { consumed: bytes.len() }),
             on_call: Box::new(|_, _| ()),
+            waits_until: None,
         }
     }
 }
@@ -109,6 +112,9 @@ impl Service for Probe {
     }
     fn drain(&mut self, cx: &mut Cx<'_, Self>) {
         self.note(cx, Call::Drain);
+    }
+    fn may_stop(&self, now: Instant) -> bool {
+        self.waits_until.is_none_or(|until| now >= until)
     }
 }
 

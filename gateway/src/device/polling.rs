@@ -306,8 +306,12 @@ impl Shard {
         self.respond_socketio(cx, polled.conn, polled.status, content_type, &polled.body);
     }
 
-    pub(super) fn forget_sid(&mut self, cx: &mut Cx<'_>, line: &Line) {
+    /// The session is no more: its sid is unknown from now on, and requests that wait for it are told so.
+    pub(super) fn forget_line(&mut self, cx: &mut Cx<'_>, line: &Line) {
         self.sids.remove(&line.id);
+        for (core, conn) in line.poll.into_iter().chain(line.post) {
+            refuse(cx, core, conn, Refusal::SidUnknown);
+        }
         if line.birth != cx.core() {
             cx.post(line.birth, Mail::SessionGone(line.id));
         }
@@ -370,10 +374,7 @@ impl Shard {
     /// A session that polls is over.
     fn end_line(&mut self, cx: &mut Cx<'_>, key: Key) {
         let Some(line) = self.lines.remove(cx, key) else { return };
-        self.forget_sid(cx, &line);
-        for (core, conn) in line.poll.into_iter().chain(line.post) {
-            refuse(cx, core, conn, Refusal::SidUnknown);
-        }
+        self.forget_line(cx, &line);
         if let Some(Peer::Mqtt(peer)) = self.peers.remove(key) {
             self.device_left(cx, key, *peer, Close::Finished);
         }

@@ -138,12 +138,12 @@ impl Shard {
     }
 
     /// A WebSocket that probed or carried a session ended.
-    pub(crate) fn probe_left(&mut self, probe: &Probe, conn: Key) {
+    pub(crate) fn probe_left(&mut self, cx: &Cx<'_>, probe: &Probe, conn: Key) {
         let Some(Whereabouts::Here(key)) = self.sids.get(&probe.id).copied() else { return };
         let was_probe =
             self.lines.get_mut(key).is_some_and(|line| line.probe.take_if(|probe| *probe == conn).is_some());
         if was_probe && let Some(translator) = self.translator_mut(key) {
-            translator.below().probe_gone();
+            translator.below().probe_gone(cx.now());
         }
         self.lines.touch(key);
     }
@@ -151,7 +151,7 @@ impl Shard {
     /// The WebSocket that carried a session ended, and the session with it.
     pub(crate) fn carrier_left(&mut self, cx: &mut Cx<'_>, key: Key, close: Close) {
         if let Some(line) = self.lines.remove(cx, key) {
-            self.forget_sid(cx, &line);
+            self.forget_line(cx, &line);
         }
         if let Some(Peer::Mqtt(peer)) = self.peers.remove(key) {
             self.device_left(cx, key, *peer, close);
@@ -170,7 +170,7 @@ impl Shard {
         else {
             return Verdict::Close;
         };
-        self.forget_sid(cx, &line);
+        self.forget_line(cx, &line);
         if let Some(conn) = line.carrier {
             self.peers.remove(conn);
         }
@@ -181,7 +181,7 @@ impl Shard {
     pub(super) fn goes_home_late(&mut self, cx: &mut Cx<'_>, key: Key, core: usize) {
         let Some(conn) = self.lines.connection(key) else { return self.send_session_home(cx, key, core) };
         if let Some(line) = self.lines.remove(cx, key) {
-            self.forget_sid(cx, &line);
+            self.forget_line(cx, &line);
             self.peers.remove(conn);
         }
         self.farewell_stranger(conn);

@@ -368,6 +368,10 @@ fn comes_back_after_a_restart(life: &mut Life) {
 }
 
 fn goes_at_once_when_killed(life: &mut Life) {
+    // In the middle of an upgrade a client may have no connection at all: then only its silence tells.
+    for name in &life.names {
+        life.way.wait_carried(name, &mut life.devices);
+    }
     let events = life.alpha.events(None);
     let again = life.way.start(&life.gateway, "alpha", &life.key);
     std::mem::replace(&mut life.devices, again).kill();

@@ -3,8 +3,9 @@
 //! Owns the list of the clients, and how each is started. A test that is about devices, and not about one transport, runs over
 //! these and knows none of them.
 
-use super::Gateway;
 use super::devices::Devices;
+use super::{Gateway, SOON, wait_for};
+use serde_json::json;
 use std::fmt;
 
 /// An unmodified client.
@@ -83,6 +84,18 @@ impl Way {
             (_, _, false) => format!("http://{}", gateway.http),
             (_, _, true) => format!("https://{}", gateway.https),
         }
+    }
+
+    /// Waits until a device of Socket.IO is carried by the transport it was told, an upgrade included; others are at once.
+    pub fn wait_carried(self, name: &str, devices: &mut Devices) {
+        if self.client == Client::Lua {
+            return;
+        }
+        let wanted = if self.transports == "polling" { "polling" } else { "websocket" };
+        wait_for("its transport", SOON, || {
+            devices.order(&json!({"do": "transport", "name": name}));
+            (devices.wait("transport", name)["transport"] == wanted).then_some(())
+        });
     }
 
     /// What the API calls it.

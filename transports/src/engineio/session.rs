@@ -199,10 +199,15 @@ impl Session {
         }
     }
 
-    /// The WebSocket that probed is gone before it was the session's.
-    pub fn probe_gone(&mut self) {
-        if let State::Polling(polling) = &mut self.state {
-            polling.probe = None;
+    /// The WebSocket that probed is gone before it was the session's. A client that had stopped polling for it has no connection
+    /// any more and may be gone with it: it is pinged now, and not when the next ping is due.
+    pub fn probe_gone(&mut self, now: Instant) {
+        let State::Polling(polling) = &mut self.state else { return };
+        let answered = polling.probe.take().is_some_and(|probe| probe.answered);
+        if answered && !polling.waits && polling.ending.is_none() && !self.awaits_pong {
+            self.awaits_pong = true;
+            self.due = now + self.limits.ping_timeout;
+            self.say(&mut Vec::new(), |out| Packet::Ping("").encode(out));
         }
     }
 

@@ -189,8 +189,28 @@ fn a_probe_that_never_ends_is_given_up_and_polling_goes_on() {
         assert_eq!(session.is_probing(), tenths < 100, "{tenths}");
     }
     assert!(session.begin_probe(now + Duration::from_secs(10)));
-    session.probe_gone();
+    session.probe_gone(now);
     assert!(!session.is_probing() && !session.is_over());
+}
+
+#[test]
+fn a_client_that_stopped_polling_for_an_upgrade_that_broke_off_is_pinged_at_once() {
+    let now = Instant::now();
+    let broke = now + Duration::from_secs(1);
+    let (mut session, mut none) = (polling(now), Vec::new());
+    assert!(session.begin_probe(now));
+    session.probe_gone(broke);
+    assert_eq!(session.next_timeout(), Some(now + INTERVAL), "it had not stopped: nothing is asked");
+    assert!(session.begin_probe(now));
+    session.hear_probe(b"2probe", &mut none, now).unwrap();
+    session.poll(now).unwrap();
+    assert_eq!(session.take_answer().unwrap(), b"6");
+    session.probe_gone(broke);
+    assert_eq!(session.next_timeout(), Some(broke + TIMEOUT));
+    session.poll(broke).unwrap();
+    assert_eq!(session.take_answer().unwrap(), b"2");
+    post(&mut session, b"3", broke).unwrap();
+    assert_eq!(session.next_timeout(), Some(broke + INTERVAL), "it is there, and polls on");
 }
 
 #[test]

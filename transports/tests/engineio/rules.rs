@@ -84,7 +84,7 @@ fn nonsense_from_a_probe_costs_the_probe_alone() {
         assert!(session.begin_probe(now));
         assert!(session.hear_probe(message, &mut out, now).is_err(), "{message:?}");
         assert!(out.is_empty() && !session.is_over());
-        session.probe_gone();
+        session.probe_gone(now);
         assert!(session.begin_probe(now), "another may try");
     }
 }

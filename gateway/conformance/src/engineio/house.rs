@@ -250,7 +250,7 @@ impl Service for House {
             let _ = client.session.poll_aborted();
         } else if client.probe == Some(conn) {
             client.probe = None;
-            client.session.probe_gone();
+            client.session.probe_gone(now);
         } else if client.socket == Some(conn) {
             client.socket = None;
             client.session.close(now);

@@ -55,7 +55,7 @@ impl House {
             let Some(out) = cx.out_urgent(conn) else { return };
             let heard = match event {
                 ws::Event::Text(text) => client.session.hear_probe(text.as_bytes(), out, now),
-                ws::Event::Binary(_) | ws::Event::Closed(_) => return client.session.probe_gone(),
+                ws::Event::Binary(_) | ws::Event::Closed(_) => return client.session.probe_gone(now),
             };
             if let Ok(Some(_)) = heard {
                 (client.probe, client.socket) = (None, Some(conn));
