@@ -12,5 +12,5 @@ fn engineio_holds_every_case_of_the_protocol() {
 
 #[test]
 fn socketio_holds_every_case_of_the_protocol() {
-    run_suite("socketio.mjs", &Server::start("socketio", &[]), 45);
+    run_suite("socketio.mjs", &Server::start("socketio", &[]), 46);
 }

@@ -229,7 +229,8 @@ impl Service for House {
         let out = client.socket.and_then(|conn| cx.out_urgent(conn)).unwrap_or(&mut self.nowhere);
         // A missed pong ends the session, which is seen when it is settled.
         let _ = client.session.handle_timeout(out, now);
-        if !client.above.handle_timeout(now) {
+        let mut voice = Voice { session: &mut client.session, out };
+        if !client.above.handle_timeout(&mut voice, now) {
             client.session.close(now);
         }
         self.settle(cx, key);
