@@ -32,12 +32,13 @@ fn check_length(packet: &Packet<'_>, bytes: &[u8]) {
 }
 
 fn check_fields(packet: &Packet<'_>) {
-    let is_topic = |topic: &str| !topic.is_empty() && !topic.contains(['+', '#', '\0']);
+    let is_text = |text: &str| !text.contains(char::is_control);
+    let is_topic = |topic: &str| !topic.is_empty() && !topic.contains(['+', '#']) && is_text(topic);
     // Whether its wildcards are well placed is asked filter by filter; a bad one is answered by a failure in SUBACK.
-    let is_filter = |filter: &str| !filter.is_empty() && !filter.contains('\0');
+    let is_filter = |filter: &str| !filter.is_empty() && is_text(filter);
     match packet {
         Packet::Connect(connect) => {
-            assert!(!connect.client_id.contains('\0'));
+            assert!(is_text(connect.client_id) && connect.username.is_none_or(is_text));
             assert!(connect.username.is_some() || connect.password.is_none());
             assert!(connect.will.is_none_or(|will| is_topic(will.topic)));
         }

@@ -46,7 +46,7 @@ pub struct Connect<'a> {
 /// A client's last message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Will<'a> {
-    /// Topic name: not empty, no wildcard, no U+0000.
+    /// Topic name: not empty, no wildcard, no control character.
     pub topic: &'a str,
     /// The message, 0 to 65 535 bytes.
     pub payload: &'a [u8],
@@ -73,8 +73,8 @@ impl<'a> Connect<'a> {
         Ok(Self { client_id, clean_session, keep_alive_s, will, username, password })
     }
 
-    /// Appends the packet. Client identifier, will topic and user name must be free of U+0000 and the will's topic a
-    /// topic name, which is only asserted in debug builds.
+    /// Appends the packet. Client identifier, will topic and user name must be free of control characters and the will's
+    /// topic a topic name, which is only asserted in debug builds.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl<'a> Connect<'a> {
 
     fn is_well_spelled(&self) -> bool {
         let texts = [Some(self.client_id), self.username];
-        !texts.iter().flatten().any(|text| text.contains('\0'))
+        !texts.iter().flatten().any(|text| text.contains(char::is_control))
             && self.will.is_none_or(|will| text::is_topic_name(&[will.topic]))
     }
 

@@ -15,7 +15,7 @@ use crate::cursor::Cursor;
 /// A received message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Publish<'a> {
-    /// Topic name: not empty, no wildcard, no U+0000, at most 65 535 bytes.
+    /// Topic name: not empty, no wildcard, no control character, at most 65 535 bytes.
     pub topic: &'a str,
     /// The application message; may be empty.
     pub payload: &'a [u8],

@@ -14,12 +14,29 @@ pub(super) fn binary<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Malformed>
     cursor.take(usize::from(length)).ok_or(Malformed::Truncated)
 }
 
-/// A UTF-8 string without U+0000. A byte order mark is text like any other and stays [MQTT-1.5.3-3].
+/// A UTF-8 string without control characters. A byte order mark is text like any other and stays [MQTT-1.5.3-3].
 #[inline]
 pub(super) fn string<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Malformed> {
     let bytes = binary(cursor)?;
     let text = utf8(bytes)?;
-    if any_up_to(0, bytes) { Err(Malformed::NullCharacter) } else { Ok(text) }
+    if any_unusual(HIGHEST_CONTROL, bytes) {
+        check_controls(text)?;
+    }
+    Ok(text)
+}
+
+/// The last of U+0000 to U+001F.
+const HIGHEST_CONTROL: u8 = 0x1f;
+
+/// U+0001 to U+001F and U+007F to U+009F may end a connection (1.5.3), and nobody who means well writes them: they are
+/// there to break a log or a terminal.
+#[cold]
+fn check_controls(text: &str) -> Result<(), Malformed> {
+    match text.chars().find(|character| character.is_control()) {
+        Some('\0') => Err(Malformed::NullCharacter),
+        Some(_) => Err(Malformed::ControlCharacter),
+        None => Ok(()),
+    }
 }
 
 /// A topic name: at least one character, no wildcard.
@@ -27,23 +44,20 @@ pub(super) fn string<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Malformed> 
 pub(super) fn topic_name<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Malformed> {
     let bytes = binary(cursor)?;
     let text = utf8(bytes)?;
-    // Letters, digits, `/`, `-`, `_` and all that is not ASCII lie above `+`, `#` and U+0000.
-    if bytes.is_empty() || any_up_to(b'+', bytes) {
-        check_unusual_topic(bytes)?;
+    // Letters, digits, `/`, `-` and `_` lie above `+`, `#` and the controls.
+    if bytes.is_empty() || any_unusual(b'+', bytes) {
+        check_unusual_topic(text)?;
     }
     Ok(text)
 }
 
 #[cold]
-fn check_unusual_topic(bytes: &[u8]) -> Result<(), Malformed> {
-    if bytes.is_empty() {
+fn check_unusual_topic(text: &str) -> Result<(), Malformed> {
+    if text.is_empty() {
         return Err(Malformed::TopicEmpty);
     }
-    match bytes.iter().find(|&&byte| matches!(byte, 0 | b'#' | b'+')) {
-        Some(0) => Err(Malformed::NullCharacter),
-        Some(_) => Err(Malformed::TopicWildcard),
-        None => Ok(()),
-    }
+    check_controls(text)?;
+    if text.contains(['#', '+']) { Err(Malformed::TopicWildcard) } else { Ok(()) }
 }
 
 /// A topic filter: at least one character; its wildcards are not looked at.
@@ -58,14 +72,16 @@ fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
     core::str::from_utf8(bytes).map_err(|_| Malformed::IllFormedUtf8)
 }
 
-/// Whether any byte is `highest` or below. A block of sixteen is a few vector instructions for the compiler; the last
-/// block overlaps the one before it, so that no single bytes are left over.
+/// Whether any byte is `highest` or below, or no printable ASCII above it: then somebody has to look closer. A block of
+/// sixteen is a few vector instructions for the compiler; the last block overlaps the one before it, so that no single
+/// bytes are left over.
 #[inline]
-fn any_up_to(highest: u8, bytes: &[u8]) -> bool {
-    let in_block = |block: &[u8; 16]| block.iter().fold(false, |found, &byte| found | (byte <= highest));
+fn any_unusual(highest: u8, bytes: &[u8]) -> bool {
+    let is_unusual = |byte: u8| (byte <= highest) | (byte >= 0x7f);
+    let in_block = |block: &[u8; 16]| block.iter().fold(false, |found, &byte| found | is_unusual(byte));
     match bytes.last_chunk::<16>() {
         Some(last) => in_block(last) || bytes.as_chunks::<16>().0.iter().any(in_block),
-        None => bytes.iter().any(|&byte| byte <= highest),
+        None => bytes.iter().any(|&byte| is_unusual(byte)),
     }
 }
 
@@ -95,12 +111,13 @@ pub(super) fn write_length(out: &mut Vec<u8>, content_bytes: usize) {
 
 /// Whether the joined parts are a topic name; for assertions about our own text.
 pub(super) fn is_topic_name(parts: &[&str]) -> bool {
-    parts.iter().any(|part| !part.is_empty()) && !parts.iter().any(|part| part.contains(['\0', '#', '+']))
+    let is_forbidden = |character: char| character.is_control() || matches!(character, '#' | '+');
+    parts.iter().any(|part| !part.is_empty()) && !parts.iter().any(|part| part.contains(is_forbidden))
 }
 
 /// Whether this text may stand where a topic filter is expected; for assertions about our own text.
 pub(super) fn is_topic_filter(text: &str) -> bool {
-    !text.is_empty() && !text.contains('\0')
+    !text.is_empty() && !text.contains(char::is_control)
 }
 
 #[cfg(test)]
@@ -120,6 +137,9 @@ mod tests {
             for place in 0..length {
                 for (byte, error) in [
                     (0, Malformed::NullCharacter),
+                    (1, Malformed::ControlCharacter),
+                    (0x1f, Malformed::ControlCharacter),
+                    (0x7f, Malformed::ControlCharacter),
                     (b'#', Malformed::TopicWildcard),
                     (b'+', Malformed::TopicWildcard),
                     (0x80, Malformed::IllFormedUtf8),
@@ -133,6 +153,17 @@ mod tests {
                     assert_eq!(text.is_ok(), free, "{length} {place}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn tells_the_last_control_characters_from_other_text() {
+        let read = |text: &str| string(&mut Cursor::new(&field(text.as_bytes()))).map(str::len);
+        for control in ["\u{80}", "\u{9f}", "caf\u{e9}\u{85}"] {
+            assert_eq!(read(control), Err(Malformed::ControlCharacter), "{control:?}");
+        }
+        for text in ["", " ", "~", "\u{a0}", "caf\u{e9}", "\u{feff}", "\u{10ffff}"] {
+            assert_eq!(read(text), Ok(text.len()), "{text:?}");
         }
     }
 

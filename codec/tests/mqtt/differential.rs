@@ -28,7 +28,7 @@ enum Difference {
 }
 
 /// Every difference there is, and the clause by which ours is right.
-const DIFFERENCES: [(Difference, &str); 24] = {
+const DIFFERENCES: [(Difference, &str); 25] = {
     use Difference::*;
     use Malformed::*;
     [
@@ -40,6 +40,7 @@ const DIFFERENCES: [(Difference, &str); 24] = {
         ),
         (Stricter(Surplus), "MQTT-3.1.4-1: bytes behind the last field of CONNECT"),
         (Stricter(NullCharacter), "MQTT-1.5.3-2: U+0000 in any text"),
+        (Stricter(ControlCharacter), "1.5.3: a control character in any text"),
         (
             Stricter(PacketIdZero),
             "MQTT-2.3.1-1: identifier 0 in SUBSCRIBE, UNSUBSCRIBE and the acknowledgements",

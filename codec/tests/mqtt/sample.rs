@@ -200,7 +200,7 @@ fn qualities() -> impl Strategy<Value = QoS> {
 fn texts() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z0-9/-]{0,60}",
-        "[^\\x00]{0,30}",
+        "[^\\x00-\\x1f\\x7f-\\x{9f}]{0,30}",
         "[é€💡a]{0,12}",
         (0_usize..300).prop_map(|length| "x".repeat(length)),
     ]

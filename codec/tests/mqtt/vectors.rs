@@ -186,12 +186,13 @@ fn name_of_rule(rule: Malformed) -> String {
 }
 
 /// All of them: the match beside it stops compiling when one is added.
-const RULES: [Malformed; 29] = {
+const RULES: [Malformed; 30] = {
     use Malformed::*;
     match Kind {
         Kind | HeaderFlags | PublishQos | DupAtMostOnce | RemainingLength | FixedLength | Truncated
         | Surplus => {}
-        IllFormedUtf8 | NullCharacter | PacketIdZero | TopicEmpty | TopicWildcard | FilterEmpty => {}
+        IllFormedUtf8 | NullCharacter | ControlCharacter | PacketIdZero | TopicEmpty | TopicWildcard
+        | FilterEmpty => {}
         ProtocolName | ProtocolLevel(_) | ConnectReservedFlag | WillQosWithoutWill | WillQos => {}
         WillRetainWithoutWill
         | PasswordWithoutUsername
@@ -215,6 +216,7 @@ const RULES: [Malformed; 29] = {
         Surplus,
         IllFormedUtf8,
         NullCharacter,
+        ControlCharacter,
         PacketIdZero,
         TopicEmpty,
         TopicWildcard,

@@ -30,7 +30,7 @@ pub enum Event<'b> {
 /// A message of the client.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Arrival<'b> {
-    /// Topic name: not empty, no wildcard, no U+0000, at most 65 535 bytes.
+    /// Topic name: not empty, no wildcard, no control character, at most 65 535 bytes.
     pub topic: &'b str,
     /// The application message; may be empty.
     pub payload: &'b [u8],
