@@ -41,3 +41,4 @@ pub mod translator;
 pub mod unidentified;
 pub mod vetting;
 pub mod wire;
+mod word;

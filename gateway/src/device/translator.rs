@@ -16,6 +16,9 @@
 
 use super::status::Reason;
 use super::topic::{self, Outbound};
+use super::word::{
+    AGENT_FORBIDDEN, AUTH_FAILED, BINARY, DEVICE_DISABLED, MISSING_AUTH, RATE_LIMITED, TAKEN_OVER, Word,
+};
 use crate::metrics::AuthOutcome;
 use codec::json::{Kind, Raw, encode_str, members};
 use codec::mqtt::{
@@ -74,19 +77,6 @@ pub enum Heard {
     /// A rule of the layers below was broken; its name.
     Broken(&'static str),
 }
-
-/// A code and a sentence for a device.
-struct Word(&'static str, &'static str);
-
-const MISSING_AUTH: Word =
-    Word("MISSING_AUTH", "agentId, deviceName and apiKey (or deviceCredential) are needed, each as a text");
-const AUTH_FAILED: Word = Word("AUTH_FAILED", "the key is not valid here");
-const RATE_LIMITED: Word =
-    Word("RATE_LIMITED", "too many wrong keys came from this address; a right one is never locked out");
-const AGENT_FORBIDDEN: Word = Word("AGENT_FORBIDDEN", "the key belongs to another agent or device");
-const DEVICE_DISABLED: Word = Word("DEVICE_DISABLED", "the device is disabled by its agent");
-const TAKEN_OVER: Word = Word("TAKEN_OVER", "a newer connection of this device took its place");
-const BINARY: Word = Word("BINARY_UNSUPPORTED", "binary attachments are not carried: send JSON");
 
 impl Translator {
     /// A client over a WebSocket, or one that polls.
@@ -472,24 +462,5 @@ impl Translator {
     pub fn next_timeout(&self) -> Option<Instant> {
         let closing = self.socket.as_ref().and_then(ws::Session::next_timeout);
         [self.below.next_timeout(), closing].into_iter().flatten().min()
-    }
-}
-
-impl Word {
-    fn write(&self, out: &mut Vec<u8>) {
-        self.write_with(out, 0);
-    }
-
-    /// With the time after which it helps to try again; 0 where nobody knows one.
-    fn write_with(&self, out: &mut Vec<u8>, retry_after_ms: u32) {
-        out.extend_from_slice(b"{\"code\":");
-        encode_str(out, self.0);
-        out.extend_from_slice(b",\"message\":");
-        encode_str(out, self.1);
-        if retry_after_ms > 0 {
-            out.extend_from_slice(b",\"retryAfterMs\":");
-            out.extend_from_slice(retry_after_ms.to_string().as_bytes());
-        }
-        out.push(b'}');
     }
 }
