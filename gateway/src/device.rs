@@ -38,6 +38,7 @@ pub mod talk;
 pub mod tap;
 pub mod topic;
 pub mod translator;
+pub mod unheard;
 pub mod unidentified;
 pub mod vetting;
 pub mod wire;

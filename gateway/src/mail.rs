@@ -103,6 +103,8 @@ pub enum Mail {
     Homeward(Box<Homeward>),
     /// To a session's birth core: it is over.
     SessionGone(u128),
+    /// To the core itself, in its next turn: words of Socket.IO devices wait.
+    Unheard,
 }
 
 /// A command on its way from the agent's core to the device's home.

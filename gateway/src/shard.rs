@@ -26,6 +26,7 @@ use crate::device::probe::Probe;
 use crate::device::refusals::Refusals;
 use crate::device::registry::Registry;
 use crate::device::tap::Taps;
+use crate::device::unheard::Unheard;
 use crate::device::unidentified::Unidentified;
 use crate::limits::Limits;
 use crate::mail::Mail;
@@ -109,8 +110,6 @@ pub enum Alarmed {
     Again(Attempt),
     /// A connection has waited long enough for its seat.
     Held(Key),
-    /// Words of Socket.IO devices wait for a turn of less traffic.
-    Unheard,
     /// A session that was born polling wants to be looked at.
     Line(Key),
     /// Time to let some clients go, while the gateway stops.
@@ -123,8 +122,7 @@ pub struct Shard {
     pub(crate) keys: Arc<Keys>,
     pub(crate) peers: Peers,
     pub(crate) unidentified: Unidentified,
-    /// Socket.IO connections whose words wait until the conversation listens.
-    pub(crate) unheard: Vec<Key>,
+    pub(crate) unheard: Unheard,
     pub(crate) antechamber: Antechamber,
     pub(crate) lines: Lines,
     /// Where the sessions are that were born polling, here or elsewhere, and are known here.
@@ -166,7 +164,7 @@ impl Shard {
             facts,
             keys,
             peers: Peers::default(),
-            unheard: Vec::new(),
+            unheard: Unheard::default(),
             antechamber: Antechamber::default(),
             sids: HashMap::default(),
             devices: Registry::default(),
@@ -216,14 +214,6 @@ impl Shard {
     }
 }
 
-impl Shard {
-    /// At the end of each callback: what waited for it goes on.
-    fn go_on(&mut self, cx: &mut Cx<'_>) {
-        self.hear_the_unheard(cx);
-        self.settle_lines(cx);
-    }
-}
-
 impl Service for Shard {
     type Mail = Mail;
     type Baggage = Baggage;
@@ -241,8 +231,6 @@ impl Service for Shard {
     }
 
     fn received(&mut self, cx: &mut Cx<'_>, conn: Key, bytes: &mut [u8]) -> Verdict<Baggage> {
-        // Before, not behind: a connection that pauses with this verdict cannot be resumed yet.
-        self.hear_the_unheard(cx);
         let there = bytes.len();
         let verdict = match self.peers.get_mut(conn) {
             Some(Peer::Mqtt(_)) => self.device_speaks(cx, conn, bytes),
@@ -266,11 +254,11 @@ impl Service for Shard {
             Baggage::Device(peer) => {
                 self.peers.insert(conn, Peer::Mqtt(peer));
                 self.admit(cx, conn);
-                self.unheard.push(conn);
+                self.hear_newcomer(cx, conn);
             }
             Baggage::Probe(probe) => self.attach_probe(cx, conn, probe),
         }
-        self.go_on(cx);
+        self.settle_lines(cx);
         self.set_deadline(cx, conn);
     }
 
@@ -304,11 +292,12 @@ impl Service for Shard {
             Mail::Polled(polled) => self.polled(cx, &polled),
             Mail::Homeward(homeward) => self.session_comes_home(cx, *homeward),
             Mail::SessionGone(id) => self.session_gone(id),
+            Mail::Unheard => self.hear_the_unheard(cx),
             Mail::Store(_) | Mail::Work(_) | Mail::Gatekeeper(_) => {
                 debug_assert!(false, "core {from} wrote to the wrong neighbour")
             }
         }
-        self.go_on(cx);
+        self.settle_lines(cx);
     }
 
     fn due(&mut self, cx: &mut Cx<'_>, conn: Key) {
@@ -318,7 +307,7 @@ impl Service for Shard {
             Some(Peer::Probe(_) | Peer::Carrier(_)) | None => {}
         }
         self.set_deadline(cx, conn);
-        self.go_on(cx);
+        self.settle_lines(cx);
     }
 
     fn rang(&mut self, cx: &mut Cx<'_>, token: Alarmed) {
@@ -327,10 +316,9 @@ impl Service for Shard {
             Alarmed::Again(attempt) => self.again(cx, attempt),
             Alarmed::Held(conn) => self.held_enough(cx, conn),
             Alarmed::Release => self.release_some(cx),
-            Alarmed::Unheard => {}
             Alarmed::Line(key) => self.line_due(cx, key),
         }
-        self.go_on(cx);
+        self.settle_lines(cx);
     }
 
     fn drained(&mut self, cx: &mut Cx<'_>, conn: Key) {
@@ -348,7 +336,7 @@ impl Service for Shard {
             }
             Some(Peer::Probe(_)) | None => {}
         }
-        self.go_on(cx);
+        self.settle_lines(cx);
     }
 
     fn closed(&mut self, cx: &mut Cx<'_>, conn: Key, close: Close) {
@@ -364,7 +352,7 @@ impl Service for Shard {
             Some(Peer::Carrier(session)) => self.carrier_left(cx, session, close),
             None => {}
         }
-        self.go_on(cx);
+        self.settle_lines(cx);
     }
 
     fn drain(&mut self, cx: &mut Cx<'_>) {

@@ -261,6 +261,31 @@ fn f06_a_message_in_too_many_fragments() {
     scene.must_serve("after F6");
 }
 
+/// E2 for a body of very many packets that say nothing: whoever else is on the core is served meanwhile, and the POST is answered when
+/// all of it was heard.
+#[test]
+fn e02_bodies_of_very_many_empty_packets() {
+    let scene = Scene::start("");
+    let address = scene.gateway.http;
+    let posts: Vec<_> = (0..2)
+        .map(|n| {
+            let sid = polling(address);
+            assert_eq!(post(address, &sid, &connect(&scene, &format!("many-{n}"), &json!([]))), "200");
+            let body = format!("{}42/devices,[\"heartbeat\"]", "6\u{1e}".repeat(150_000));
+            std::thread::spawn(move || (post(address, &sid, &body), sid))
+        })
+        .collect();
+    for _ in 0..3 {
+        scene.must_serve("during E2");
+    }
+    for post in posts {
+        let (status, sid) = post.join().expect("a client");
+        assert_eq!(status, "200");
+        let said = poll(address, &sid).1;
+        assert!(said.ends_with(r#"42/devices,["pong",{}]"#), "what stands behind them is heard: {said}");
+    }
+}
+
 /// E1 for a device that has no connection to be slow on: what it does not fetch waits up to a ceiling, and it is gone with its
 /// pong.
 #[test]

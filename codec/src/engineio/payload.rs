@@ -38,7 +38,19 @@ pub struct Payload<'a> {
 /// ```
 pub fn payload(body: &[u8]) -> Result<Payload<'_>, Malformed> {
     let text = core::str::from_utf8(body).map_err(|_| Malformed::IllFormedUtf8)?;
-    Ok(Payload { rest: Some(text) })
+    Ok(Payload::of(text))
+}
+
+impl<'a> Payload<'a> {
+    /// The packets of a body, or of what [`Payload::rest`] left of one.
+    pub fn of(text: &'a str) -> Self {
+        Self { rest: Some(text) }
+    }
+
+    /// What stands behind the packets that were asked for: nothing behind the last, or behind a malformed one.
+    pub fn rest(&self) -> Option<&'a str> {
+        self.rest
+    }
 }
 
 impl<'a> Iterator for Payload<'a> {

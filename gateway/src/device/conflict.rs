@@ -149,7 +149,7 @@ impl Shard {
             return self.lines.hang_up(cx, conn);
         }
         self.seat_now(cx, conn, held.device, held.grant, held.clean_session);
-        self.lines.resume(cx, conn);
+        self.resume_device(cx, conn);
         self.set_deadline(cx, conn);
     }
 

@@ -155,7 +155,7 @@ impl Shard {
             if let Some(peer) = self.peers.mqtt_mut(waiting.conn) {
                 peer.describing = false;
                 self.accept_manifest(cx, waiting, made.as_ref());
-                self.lines.resume(cx, waiting.conn);
+                self.resume_device(cx, waiting.conn);
             }
         }
     }

@@ -10,17 +10,15 @@
 //!   answer <----------- Mail::Polled <------------------------------------------------------+
 //! ```
 
-use super::conversation::{MqttPeer, Pace, Standing};
+use super::conversation::{MqttPeer, Standing};
 use super::lines::Line;
 use super::status::Reason;
-use super::translator::{Heard, Translator};
+use super::translator::Translator;
 use super::wire::Wire;
 use crate::agent::http::Waits;
 use crate::mail::Mail;
-use crate::metrics::Closed;
 use crate::peer::Peer;
 use crate::shard::{Baggage, Cx, Shard};
-use codec::engineio::payload;
 use engine::{Close, Key, Opened};
 use transports::engineio::{self, Refusal};
 use transports::socketio;
@@ -179,7 +177,7 @@ impl Shard {
                     if let Some(line) = self.lines.get_mut(key) {
                         line.post = Some((from, conn));
                     }
-                    self.hear_post(cx, key, &body);
+                    self.hear_post(cx, key, body);
                 } else {
                     refuse(cx, from, conn, Refusal::BadRequest);
                 }
@@ -199,51 +197,10 @@ impl Shard {
         self.peers.mqtt_mut(key).is_some_and(|peer| peer.seated().is_some())
     }
 
-    /// Every packet of a body, then what they mean. The POST is answered when all of it was heard.
-    fn hear_post(&mut self, cx: &mut Cx<'_>, key: Key, body: &[u8]) {
-        let now = cx.now();
-        let Some(translator) = self.translator_mut(key) else { return };
-        let mut nowhere = Vec::new();
-        let mut heard = Heard::Nothing;
-        match payload(body) {
-            Ok(packets) => {
-                for packet in packets {
-                    heard = translator.hear_packet(packet, &mut nowhere, now);
-                    if !matches!(heard, Heard::Message) {
-                        break;
-                    }
-                }
-            }
-            Err(malformed) => heard = translator.hear_packet(Err(malformed), &mut nowhere, now),
-        }
-        for _ in 0..translator.take_unknown() {
-            self.counters.closed_topic();
-        }
-        match self.hear_inbox(cx, key) {
-            Pace::Whole => {}
-            pace @ (Pace::Busy | Pace::Full) => self.wait_unheard(cx, key, matches!(pace, Pace::Busy)),
-            Pace::Home(core) => self.send_session_home(cx, key, core),
-            Pace::Over => {
-                self.say_goodbye(cx, key);
-                self.lines.hang_up(cx, key);
-            }
-        }
-        match heard {
-            Heard::Message | Heard::Nothing => {}
-            Heard::Closed => {
-                self.blame(key, Reason::ConnectionLost);
-                self.lines.hang_up(cx, key);
-            }
-            Heard::Broken(rule) => {
-                tracing::debug!(violation = rule, "hung up on a Socket.IO peer");
-                self.counters.closed(Closed::ProtocolViolation);
-                self.blame(key, Reason::ProtocolViolation);
-                if let Some((core, conn)) = self.lines.get_mut(key).and_then(|line| line.post.take()) {
-                    refuse(cx, core, conn, Refusal::BadRequest);
-                }
-                self.say_goodbye(cx, key);
-                self.lines.hang_up(cx, key);
-            }
+    /// The POST that waits broke a rule.
+    pub(super) fn refuse_post(&mut self, cx: &mut Cx<'_>, key: Key) {
+        if let Some((core, conn)) = self.lines.get_mut(key).and_then(|line| line.post.take()) {
+            refuse(cx, core, conn, Refusal::BadRequest);
         }
     }
 
@@ -280,7 +237,7 @@ impl Shard {
         self.sids.insert(id, Whereabouts::Here(key));
         self.peers.insert(key, Peer::Mqtt(peer));
         self.admit(cx, key);
-        self.unheard.push(key);
+        self.hear_newcomer(cx, key);
         self.lines.touch(key);
         self.set_deadline(cx, key);
     }

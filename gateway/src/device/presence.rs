@@ -92,7 +92,9 @@ impl Shard {
         let unread = unread && !engine::planted::is("silence-misjudged");
         // Its words may wait unread, in the kernel or here because neighbours are slow to take mail: silence is not its
         // fault. The engine bounds how long it may not read.
-        let excused = !self.listens(conn) || below.is_some_and(|below| cx.backlog_bytes(below) > 0) || unread;
+        let unheard = self.translator_mut(conn).is_some_and(|translator| translator.has_words());
+        let choked = below.is_some_and(|below| cx.backlog_bytes(below) > 0);
+        let excused = !self.listens(conn) || choked || unread || unheard;
         if !self.wire_due(cx, conn, excused) || excused {
             return;
         }

@@ -1,14 +1,14 @@
 //! Socket.IO devices: the moment at which an HTTP connection becomes one, and the way of its messages to the conversation.
 //!
 //! Owns the order of the two layers: what a message means ([`super::translator`]) is heard by the conversation before the next
-//! message is looked at, and what the conversation does not take yet is offered again when it listens. Never knows what an
+//! message is looked at, and what the conversation does not take yet is offered again ([`super::unheard`]). Never knows what an
 //! event means.
 //!
 //! ```text
 //!   bytes --> ws --> engineio --> socketio --> MQTT in the inbox --> hear_device()
 //!                                                    | the conversation does not listen now
 //!                                                    v
-//!                                               self.unheard, offered again at the end of each callback
+//!                                               self.unheard, offered again when it does
 //! ```
 
 use super::conversation::{MqttPeer, Pace};
@@ -16,20 +16,17 @@ use super::lines::Lines;
 use super::polling::{PollAsk, write_sid};
 use super::status::Reason;
 use super::translator::{Heard, Translator};
+use super::unheard::MESSAGES_PER_TURN_MAX;
 use super::wire::Wire;
 use crate::agent::errors::{ApiError, Problem};
-use crate::metrics::Closed;
 use crate::peer::Peer;
-use crate::shard::{Alarmed, Baggage, Cx, Shard};
+use crate::shard::{Baggage, Cx, Shard};
 use engine::{Key, Verdict};
 use transports::engineio::{self, Ask, Refusal, Transport};
 use transports::http::{Method, Request};
 use transports::input::Input;
 use transports::socketio;
 use transports::ws::{self, Handshake};
-
-/// Messages of one connection that are handled in one turn.
-const MESSAGES_PER_TURN_MAX: usize = 256;
 
 impl Shard {
     /// A request to `/socket.io/`: a WebSocket becomes a device's connection, anything else is answered.
@@ -92,13 +89,15 @@ impl Shard {
         bytes: &mut [u8],
     ) -> Verdict<Baggage> {
         let (mut input, now) = (Input::new(bytes), cx.now());
-        for _ in 0..MESSAGES_PER_TURN_MAX {
-            match self.hear_inbox(cx, conn) {
-                Pace::Whole => {}
-                pace @ (Pace::Busy | Pace::Full) => {
-                    self.wait_unheard(cx, conn, matches!(pace, Pace::Busy));
+        let mut left = MESSAGES_PER_TURN_MAX;
+        while left > 0 {
+            match self.hear_waiting(cx, conn, &mut left) {
+                Pace::Whole => left = left.saturating_sub(1),
+                Pace::Busy => {
+                    self.hear_later(cx, conn);
                     return Verdict::Pause { consumed: input.taken() };
                 }
+                Pace::Full => return Verdict::Pause { consumed: input.taken() },
                 Pace::Home(core) if Lines::is_virtual(conn) => {
                     return self.carrier_goes_home(cx, conn, core, input.taken());
                 }
@@ -125,73 +124,12 @@ impl Shard {
                     return Verdict::Close;
                 }
                 Heard::Broken(rule) => {
-                    tracing::debug!(violation = rule, "hung up on a Socket.IO peer");
-                    self.counters.closed(Closed::ProtocolViolation);
-                    self.blame(conn, Reason::ProtocolViolation);
+                    self.broken(cx, conn, rule);
                     self.say_goodbye(cx, conn);
                     return Verdict::Close;
                 }
             }
         }
         Verdict::Yield { consumed: input.taken() }
-    }
-
-    /// Lets the conversation hear what waits for it.
-    pub(super) fn hear_inbox(&mut self, cx: &mut Cx<'_>, conn: Key) -> Pace {
-        let Some(Wire::SocketIo(translator)) = self.peers.mqtt_mut(conn).map(|peer| &mut peer.wire) else {
-            return Pace::Over;
-        };
-        if !translator.has_words() {
-            return Pace::Whole;
-        }
-        let mut inbox = translator.take_inbox();
-        let mut input = Input::new(&mut inbox);
-        let pace = self.hear_device(cx, conn, &mut input);
-        let taken = input.taken();
-        if let Some(Wire::SocketIo(translator)) = self.peers.mqtt_mut(conn).map(|peer| &mut peer.wire) {
-            translator.keep(inbox, taken);
-        }
-        pace
-    }
-
-    /// Words of a connection wait: for something that will come by a callback or, when we are only busy, for the next tick.
-    pub(super) fn wait_unheard(&mut self, cx: &mut Cx<'_>, conn: Key, busy: bool) {
-        if busy {
-            cx.arm(cx.now(), Alarmed::Unheard);
-        }
-        if !self.unheard.contains(&conn) {
-            self.unheard.push(conn);
-        }
-    }
-
-    /// At the end of each callback: conversations that may listen again hear what waited for them.
-    pub(crate) fn hear_the_unheard(&mut self, cx: &mut Cx<'_>) {
-        if self.unheard.is_empty() {
-            return;
-        }
-        for conn in std::mem::take(&mut self.unheard) {
-            if !self.peers.mqtt_mut(conn).is_some_and(|peer| matches!(peer.wire, Wire::SocketIo(_))) {
-                continue;
-            }
-            if !self.listens(conn) {
-                self.unheard.push(conn);
-                continue;
-            }
-            match self.hear_inbox(cx, conn) {
-                Pace::Whole => self.lines.resume(cx, conn),
-                pace @ (Pace::Busy | Pace::Full) => {
-                    self.wait_unheard(cx, conn, matches!(pace, Pace::Busy));
-                }
-                Pace::Home(core) => {
-                    self.goes_home_late(cx, conn, core);
-                    continue;
-                }
-                Pace::Over => {
-                    self.say_goodbye(cx, conn);
-                    self.lines.hang_up(cx, conn);
-                }
-            }
-            self.set_deadline(cx, conn);
-        }
     }
 }

@@ -44,7 +44,7 @@ impl Shard {
         if peer.session.owes() > 0 {
             return;
         }
-        self.lines.resume(cx, conn);
+        self.resume_device(cx, conn);
         self.say_notices(cx, conn, device);
         self.say_commands(cx, conn, device);
         self.devices.hush(device, cx.now());

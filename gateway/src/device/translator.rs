@@ -20,6 +20,7 @@ use super::word::{
     AGENT_FORBIDDEN, AUTH_FAILED, BINARY, DEVICE_DISABLED, MISSING_AUTH, RATE_LIMITED, TAKEN_OVER, Word,
 };
 use crate::metrics::AuthOutcome;
+use codec::engineio::{Malformed, Payload};
 use codec::json::{Kind, Raw, encode_str, members};
 use codec::mqtt::{
     self, ConnAck, ConnectCode, Packet, PacketId, PublishHead, QoS, encode_publish, encode_subscribe,
@@ -42,6 +43,10 @@ pub struct Translator {
     socket: Option<ws::Session>,
     /// MQTT that the conversation has not taken yet.
     inbox: Vec<u8>,
+    /// The body of a POST of which not all was heard: most have none.
+    post: Option<Box<Post>>,
+    /// It stands in the queue of those whose words wait.
+    pub(super) is_queued: bool,
     /// What matters until it is accepted: an idle device has none of it.
     login: Option<Box<LogIn>>,
     /// Events that want an acknowledgement; absent until there was one.
@@ -49,6 +54,13 @@ pub struct Translator {
     last_id: u16,
     /// Events that nobody knows.
     unknown: u32,
+}
+
+/// A body, and how much of it was heard.
+#[derive(Debug)]
+struct Post {
+    text: String,
+    heard_bytes: usize,
 }
 
 /// What is known of a client before it is accepted.
@@ -92,6 +104,8 @@ impl Translator {
             above,
             socket,
             inbox: Vec::new(),
+            post: None,
+            is_queued: false,
             login: Some(Box::new(login)),
             acks: None,
             last_id: 1,
@@ -118,18 +132,33 @@ impl Translator {
         self.judge(heard, out)
     }
 
-    /// The same for a packet of a POST.
-    pub fn hear_packet(
-        &mut self,
-        packet: Result<engineio::Packet<'_>, codec::engineio::Malformed>,
-        out: &mut Vec<u8>,
-        now: Instant,
-    ) -> Heard {
-        let heard = match packet {
-            Ok(packet) => self.below.hear(packet, now),
-            Err(malformed) => Err(self.below.fail(malformed.into())),
+    /// The body of a POST: its packets are heard one by one.
+    pub fn take_post(&mut self, body: Vec<u8>) -> Heard {
+        debug_assert!(self.post.is_none(), "a client has one POST under way");
+        match String::from_utf8(body) {
+            Ok(text) => {
+                self.post = Some(Box::new(Post { text, heard_bytes: 0 }));
+                Heard::Message
+            }
+            Err(_) => Heard::Broken(self.below.fail(Malformed::IllFormedUtf8.into()).name()),
+        }
+    }
+
+    /// The same as [`Translator::hear`] for the next packet of the POST.
+    pub fn hear_posted(&mut self, out: &mut Vec<u8>, now: Instant) -> Heard {
+        let Some(mut post) = self.post.take() else { return Heard::Nothing };
+        let mut packets = Payload::of(post.text.get(post.heard_bytes..).unwrap_or_default());
+        let heard = match packets.next() {
+            Some(Ok(packet)) => self.below.hear(packet, now),
+            Some(Err(malformed)) => Err(self.below.fail(malformed.into())),
+            None => return Heard::Nothing,
         };
-        self.judge(heard, out)
+        let heard = self.judge(heard, out);
+        if let (Heard::Message, Some(rest)) = (heard, packets.rest()) {
+            post.heard_bytes = post.text.len() - rest.len();
+            self.post = Some(post);
+        }
+        heard
     }
 
     fn judge(
@@ -290,7 +319,7 @@ impl Translator {
 
     /// Whether something waits for the conversation.
     pub fn has_words(&self) -> bool {
-        !self.inbox.is_empty()
+        !self.inbox.is_empty() || self.post.is_some()
     }
 
     /// Events that nobody knows, since this was asked last.

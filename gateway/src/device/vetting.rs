@@ -95,7 +95,7 @@ impl Shard {
         match self.weigh(cx, &waiting, &verdict) {
             Ok((grant, device)) => {
                 self.admitted(cx, conn, device, grant, claim.clean_session);
-                self.lines.resume(cx, conn);
+                self.resume_device(cx, conn);
             }
             Err(refusal) => {
                 self.note_refusal(cx, claim, refusal.outcome);

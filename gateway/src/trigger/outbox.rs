@@ -71,11 +71,12 @@ impl Shard {
         if engine::planted::is("newcomer-not-resumed") && !row.is_seated(conn) {
             return;
         }
-        if let Some(seat) = row.seat.as_ref() {
+        let (seated, is_seated) = (row.seat.as_ref().map(|seat| seat.conn), row.is_seated(conn));
+        if let Some(seated) = seated {
             // Whoever sits there now is heard again, also one who came after the trigger: he, too, waited for this.
-            self.lines.resume(cx, seat.conn);
+            self.resume_device(cx, seated);
         }
-        if !row.is_seated(conn) {
+        if !is_seated {
             return self.devices.hush(device, cx.now());
         }
         // The notice is queued first: it is said when the acknowledgement is out and nothing more is owed.
