@@ -128,9 +128,10 @@ limits! {
         auth_lockout_ms: u64 = 600_000, 100..=86_400_000, "ms";
         /// Sources whose failures are remembered; the oldest gives way.
         auth_sources_max: u32 = 100_000, 1..=10_000_000, "sources";
-        /// Calls to the auth service at once; there is at most one per key.
+        /// Calls to the auth service at once; there is at most one per key, and sources take turns.
         auth_calls_max: u32 = 64, 1..=1024, "calls";
-        /// Log-ins that may wait for the auth service; one more is refused for now (CONNACK 3, HTTP 503).
+        /// Log-ins that may wait for the auth service; with one more, one of the source that has most is refused for now (CONNACK 3,
+        /// HTTP 503).
         auth_waiting_max: u32 = 10_000, 1..=1_000_000, "log-ins";
         /// Time that one log-in waits for the auth service; then it is refused for now.
         auth_wait_ms: u64 = 5000, 100..=60_000, "ms";

@@ -326,6 +326,29 @@ fn c8_nothing_behind_connect_is_looked_at_until_the_service_has_spoken() {
     assert_eq!(raw.take(4), ACCEPTED);
 }
 
+/// L4: whoever has said a name, but whose key nobody has vouched for yet, is a stranger still.
+#[test]
+fn l4_who_waits_for_the_service_counts_among_the_strangers() {
+    let service = Service::start(|question| match question["apiKey"].as_str() {
+        Some("good") => Reply::yes(&DEVICE),
+        _ => Reply::After(Duration::from_secs(20), Box::new(Reply::no())),
+    });
+    let gateway = gateway(&service, "unidentified_per_core = 8");
+    let operator = operator(&gateway);
+    let flood: Vec<Raw> = (0..40)
+        .map(|n| {
+            let hello = Hello::new("alpha", &format!("flood-{n}"), &format!("bad-{n}"));
+            Raw::sending(gateway.mqtt, &hello.packet())
+        })
+        .collect();
+    wait_for("all but two cores' worth of them are hung up on", SOON, || {
+        let evicted = metric(&operator.text("/metrics"), "gateway_strangers_evicted_total");
+        (evicted >= 24.0).then_some(())
+    });
+    must_log_in(&gateway, "honest", "good");
+    drop(flood);
+}
+
 #[test]
 fn the_newest_claim_wins_whatever_the_service_is_slow_about() {
     let service = Service::start(|question| match question["apiKey"].as_str() {

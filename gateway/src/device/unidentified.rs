@@ -77,8 +77,11 @@ impl Unidentified {
     }
 
     /// A stranger arrives. The answer is who must go for it, if anybody: the oldest of the same source when that has too
-    /// many, else the oldest of all.
+    /// many, else the oldest of all. Who is one already stays one.
     pub fn arrive(&mut self, conn: Key, address: IpAddr) -> Option<Key> {
+        if self.sources.contains_key(&conn) {
+            return None;
+        }
         let source = source_of(address);
         let of_source = self.per_source.entry(source).or_insert(0);
         *of_source += 1;
@@ -139,7 +142,7 @@ pub(crate) fn source_of(address: IpAddr) -> IpAddr {
 }
 
 impl Shard {
-    /// A connection begins as a stranger.
+    /// A connection begins as a stranger, or comes home as one.
     pub(crate) fn greet_stranger(&mut self, cx: &mut Cx<'_>, conn: Key, address: IpAddr) {
         if let Some(oldest) = self.unidentified.arrive(conn, address) {
             self.evict(cx, oldest);
@@ -224,6 +227,16 @@ mod tests {
         assert_eq!(strangers.keep(conn(3), 0), None);
         assert_eq!(strangers.keep(conn(4), 0), None);
         assert!(!strangers.is_burdened());
+    }
+
+    #[test]
+    fn nobody_counts_twice() {
+        let mut strangers = Unidentified::new(0, 2);
+        for _ in 0..5 {
+            assert_eq!(strangers.arrive(conn(1), v4(1)), None);
+        }
+        strangers.leave(conn(1));
+        assert!(strangers.is_empty() && strangers.per_source.is_empty());
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Vetting: what happens to a connection whose key the key file does not vouch for.
 //!
 //! Owns the wait for the gatekeeper's word, at the log-in and again while the connection is served. Nothing behind CONNECT is
-//! looked at meanwhile [MQTT-3.1.4-5]; a wait has an end, and a refusal for want of an answer is one that may be tried again
+//! looked at meanwhile [MQTT-3.1.4-5], and it counts as the stranger it is; a wait has an end, and a refusal for want of an answer is one that may be tried again
 //! (CONNACK 3). Never asks about a key that the file knows: the file's word is final, and only the failure is counted.
 
 use super::admission::{Refusal, UNAVAILABLE, is_good_for, may_be_device};
 use super::claim::Claim;
 use super::conversation::Standing;
+use super::lines::Lines;
 use super::status::Reason;
 use crate::auth::mail::{Judged, Question, ToGatekeeper, Verdict, Via};
 use crate::auth::{Grant, Known};
@@ -69,7 +70,10 @@ impl Shard {
             again: false,
         };
         cx.post(self.facts.gatekeeper, Mail::Gatekeeper(ToGatekeeper::Judge(Box::new(question))));
-        self.farewell_stranger(conn);
+        if !Lines::is_virtual(conn) {
+            // Nobody knows yet who it is; here it may be new.
+            self.greet_stranger(cx, conn, opened.peer.ip());
+        }
         self.antechamber.enter(self.facts.home.of(&claim.agent, &claim.device), conn);
         if let Some(peer) = self.peers.mqtt_mut(conn) {
             peer.standing = Standing::Waiting(Box::new(Waiting { claim, until, doubt }));
@@ -136,16 +140,12 @@ impl Shard {
         Ok((grant, device))
     }
 
-    /// Keeps a wrong key of a locked-out source waiting. Meanwhile it counts among the strangers again: it would be a way
-    /// around their ceilings.
+    /// Keeps a wrong key of a locked-out source waiting, a stranger still: it would be a way around their ceilings.
     fn bar(&mut self, cx: &mut Cx<'_>, conn: Key, left: Duration) {
         if let Some(peer) = self.peers.mqtt_mut(conn) {
             let now = cx.now();
             peer.standing =
                 Standing::Barred(Box::new(Barred { until: now + BARRED_FOR, free_at: now + left }));
-            if let Some(opened) = cx.opened(conn) {
-                self.greet_stranger(cx, conn, opened.peer.ip());
-            }
         }
     }
 
