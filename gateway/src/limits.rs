@@ -103,8 +103,9 @@ limits! {
         unidentified_per_address: u32 = 64, 0..=1_000_000, "connections";
         /// Unidentified connections on one core, and as many sessions that poll; the oldest of them gives way.
         unidentified_per_core: u32 = 2048, 1..=1_000_000, "connections";
-        /// Bytes of half messages that one core keeps for unidentified connections that have sent more than 16 KiB of one; the oldest of
-        /// them gives way. A Socket.IO CONNECT carries the manifest and may be so large.
+        /// Bytes of half messages, and of Socket.IO messages that wait to be heard, that one core keeps for unidentified connections of which
+        /// more than 16 KiB wait, and as many for sessions that poll; the oldest of them gives way. A Socket.IO CONNECT carries the
+        /// manifest and may be so large.
         unidentified_bytes_per_core: usize = 16_777_216, 1_114_112..=17_179_869_184, "bytes";
         /// Time for a TLS handshake; then the connection is closed.
         tls_handshake_ms: u64 = 10_000, 100..=600_000, "ms";

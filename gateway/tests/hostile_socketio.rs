@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use support::raw::{AT_ONCE, Raw};
 use support::scene::Scene;
+use support::service::{Reply, Service};
 use support::web_socket::{BINARY, CONTINUE, TEXT, ask, frame, must_be_told, next_frame, part};
 use support::{SOON, wait_for};
 
@@ -63,8 +64,12 @@ fn polling(address: SocketAddr) -> String {
 }
 
 fn post(address: SocketAddr, sid: &str, body: &str) -> String {
+    status(address, &posting(sid, body))
+}
+
+fn posting(sid: &str, body: &str) -> String {
     let head = format!("POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: gateway\r\n");
-    status(address, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))
+    format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
 fn poll(address: SocketAddr, sid: &str) -> (String, String) {
@@ -458,6 +463,27 @@ fn l03_half_messages_of_strangers_have_a_ceiling_together() {
     let mut newest = held.remove(28);
     newest.send(rest);
     assert!(next_frame(&mut newest).1.starts_with(b"40/devices,{\"sid\":"), "the newest is served");
+    scene.must_serve("after L3");
+}
+
+/// L3 for what was heard of strangers and waits for the word of the auth service.
+#[test]
+fn l03_what_waits_of_sessions_of_nobody_has_a_ceiling_together() {
+    let service = Service::start(|_| Reply::After(Duration::from_secs(20), Box::new(Reply::no())));
+    let limits = format!("unidentified_bytes_per_core = 1200000\n{}", service.config());
+    let scene = Scene::start(&limits);
+    let manifest = json!([{"name": "work", "description": "x".repeat(700_000)}]);
+    let waiting: Vec<Raw> = (0..8)
+        .map(|n| {
+            let sid = polling(scene.gateway.http);
+            let auth = json!({"apiKey": "nobody's", "agentId": "alpha", "deviceName": format!("heavy-{n}"), "commands": manifest});
+            Raw::sending(scene.gateway.http, posting(&sid, &format!("40/devices,{auth}")).as_bytes())
+        })
+        .collect();
+    wait_for("all but the newest go", SOON, || {
+        (scene.metric("gateway_strangers_evicted_total") >= 7.0).then_some(())
+    });
+    drop(waiting);
     scene.must_serve("after L3");
 }
 

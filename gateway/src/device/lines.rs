@@ -113,6 +113,11 @@ impl Lines {
         Some(line)
     }
 
+    /// So much is kept of what a session said that is nobody's. The answer is who must go for it, if anybody and not alone.
+    pub fn keep(&mut self, key: Key, bytes: usize) -> Option<Key> {
+        self.strangers.keep(key, bytes)
+    }
+
     /// A session is a device's.
     pub fn identify(&mut self, key: Key) {
         self.strangers.leave(key);

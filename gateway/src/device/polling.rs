@@ -119,10 +119,19 @@ impl Shard {
 
     /// The oldest session that is nobody's goes when there are too many: an honest stranger is brief.
     fn make_room(&mut self, cx: &mut Cx<'_>, oldest: Option<Key>) {
-        if let Some(oldest) = oldest {
-            self.counters.stranger_evicted();
-            self.end_line(cx, oldest);
+        let Some(oldest) = oldest else { return };
+        self.counters.stranger_evicted();
+        self.lines.identify(oldest);
+        match self.lines.connection(oldest) {
+            Some(carrier) => cx.hang_up(carrier),
+            None => self.end_line(cx, oldest),
         }
+    }
+
+    /// So many bytes of a session are kept until there are more, or until its conversation listens.
+    pub(super) fn session_keeps(&mut self, cx: &mut Cx<'_>, key: Key, bytes: usize) {
+        let oldest = self.lines.keep(key, bytes);
+        self.make_room(cx, oldest);
     }
 
     /// A request with a sid goes to the core that the sid names.
@@ -283,7 +292,9 @@ impl Shard {
             }
             let (mut body, mut over, mut probing, mut choked, mut heard) = (None, true, false, false, true);
             let mut upgrades = false;
+            let mut held_bytes = 0;
             if let Some(translator) = self.translator_mut(key) {
+                held_bytes = translator.held_bytes();
                 let below = translator.below();
                 body = below.take_answer();
                 (over, probing, choked) = (below.is_over(), below.is_probing(), below.is_choked());
@@ -318,6 +329,9 @@ impl Shard {
                 self.speak(cx, device);
             }
             self.set_deadline(cx, key);
+            if self.lines.connection(key).is_none() {
+                self.session_keeps(cx, key, held_bytes);
+            }
         }
     }
 

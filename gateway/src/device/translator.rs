@@ -322,6 +322,11 @@ impl Translator {
         !self.inbox.is_empty() || self.post.is_some()
     }
 
+    /// How many bytes wait here.
+    pub fn held_bytes(&self) -> usize {
+        self.inbox.len() + self.post.as_ref().map_or(0, |post| post.text.len())
+    }
+
     /// Events that nobody knows, since this was asked last.
     pub fn take_unknown(&mut self) -> u32 {
         std::mem::take(&mut self.unknown)

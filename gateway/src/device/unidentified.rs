@@ -3,6 +3,7 @@
 //! Owns three ceilings, for the core, for one source address, and for the bytes that are kept of half messages, and the order of
 //! arrival: when there is too much, the oldest goes, because an honest stranger is brief. Never judges what a stranger says.
 
+use crate::peer::Peer;
 use crate::shard::{Cx, Shard};
 use engine::Key;
 use hashbrown::HashMap;
@@ -149,8 +150,18 @@ impl Shard {
         }
     }
 
-    /// So many bytes of a connection are kept until there are more.
+    /// So many bytes that a connection brought are kept until there are more; and what its conversation has not heard.
     pub(crate) fn keeps(&mut self, cx: &mut Cx<'_>, conn: Key, bytes: usize) {
+        let carried = match self.peers.get_mut(conn) {
+            Some(&mut Peer::Carrier(session)) => Some(session),
+            Some(Peer::Mqtt(_) | Peer::Http(_) | Peer::Probe(_)) | None => None,
+        };
+        let held =
+            self.translator_mut(carried.unwrap_or(conn)).map_or(0, |translator| translator.held_bytes());
+        let bytes = bytes + held;
+        if let Some(session) = carried {
+            return self.session_keeps(cx, session, bytes);
+        }
         if (bytes > SMALL_BYTES_MAX || self.unidentified.is_burdened())
             && let Some(oldest) = self.unidentified.keep(conn, bytes)
         {
