@@ -125,7 +125,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     log::start(cli.log);
     let mut stdout = std::io::stdout();
     let mut screen = Screen::stdout(&mut stdout);
-    match obey(cli.command, args.first(), &mut screen) {
+    let obeyed = obey(cli.command, args.first(), &mut screen);
+    log::flush();
+    match obeyed {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(&mut std::io::stderr()),
     }

@@ -3,11 +3,29 @@
 //! Owns where the log goes, how much of it there is, and how foreign text may look in it: names and messages of peers are
 //! wrapped in [`Shown`] or [`ShownBytes`], which leave nothing in them that a terminal or a log reader could take for
 //! something else. Secrets and payloads are never logged, in no wrapping.
+//!
+//! ```text
+//!   tracing event --> level --> Ceiling: 10 a second, kind and thread --> a line --> Slot --> the log's thread --> stderr
+//!                                  | more                                             | full
+//!                                  v                                                  v
+//!                        counted, and said once a second             dropped and counted
+//! ```
+
+mod ceiling;
+mod post;
 
 use std::fmt::{self, Write};
 use std::io::{IsTerminal, stderr};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, registry};
+
+use ceiling::Ceiling;
+use post::Slot;
 
 /// Longest piece of foreign text in a log line, in characters.
 const SHOWN_CHARS_MAX: usize = 256;
@@ -28,17 +46,68 @@ pub enum Level {
     Trace,
 }
 
+/// Why a line is not in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Loss {
+    /// It had too many like it, and was counted in a line that says so.
+    Repeated,
+    /// Too many lines waited for stderr.
+    Slow,
+}
+
+impl Loss {
+    /// Both, as words for the metrics, in order.
+    pub const WORDS: &'static [&'static str] = &["repeated", "slow"];
+}
+
+/// Where lines are put, once the log has started.
+static SLOT: OnceLock<Slot> = OnceLock::new();
+static LOST: [AtomicU64; Loss::WORDS.len()] = [const { AtomicU64::new(0) }; Loss::WORDS.len()];
+
 /// Sends the log to stderr from now on. A second call changes nothing.
 pub fn start(level: Level) {
     let terminal = stderr().is_terminal();
     let colours = terminal && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(level.filter())
-        .with_writer(stderr)
+    // Without a thread the log is written where it is made, which is better than none.
+    let Ok(slot) = Slot::to_stderr() else { return begin(level, terminal, colours, stderr) };
+    if SLOT.set(slot.clone()).is_err() {
+        return;
+    }
+    begin(level, terminal, colours, move || slot.clone());
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        print(panic);
+        // The process ends with a panic of a core: what led to it is to be read.
+        flush();
+    }));
+}
+
+fn begin<W>(level: Level, terminal: bool, colours: bool, writer: impl Fn() -> W + Send + Sync + 'static)
+where
+    W: std::io::Write + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer::<Registry>()
+        .with_writer(writer)
         .with_ansi(colours)
         .with_target(false);
-    let started = if terminal { builder.try_init() } else { builder.json().flatten_event(true).try_init() };
-    drop(started);
+    let lines = if terminal { lines.boxed() } else { lines.json().flatten_event(true).boxed() };
+    drop(registry().with(lines).with(Ceiling).with(level.filter()).try_init());
+}
+
+/// Waits until the last lines are written, but not long: the program ends.
+pub fn flush() {
+    if let Some(slot) = SLOT.get() {
+        slot.flush();
+    }
+}
+
+/// How many lines are not in the log for this reason.
+pub fn lost(loss: Loss) -> u64 {
+    LOST[loss as usize].load(Ordering::Relaxed)
+}
+
+fn lose(loss: Loss) {
+    LOST[loss as usize].fetch_add(1, Ordering::Relaxed);
 }
 
 impl Level {

@@ -5,9 +5,11 @@
 
 mod support;
 
+use serde_json::Value;
 use std::time::{Duration, Instant};
-use support::raw::{Hello, Raw, field, mqtt, publish, subscribe};
+use support::raw::{AT_ONCE, Hello, Raw, field, mqtt, publish, subscribe};
 use support::scene::Scene;
+use support::{SOON, wait_for};
 
 const ACCEPTED: [u8; 4] = [0x20, 2, 0, 0];
 const NOT_AUTHORIZED: [u8; 4] = [0x20, 2, 0, 5];
@@ -246,8 +248,7 @@ fn a15_a_misplaced_wildcard_is_refused_or_ends_the_connection() {
     for filter in ["a#", "a/#/b", "a+", "+a/b", "#/"] {
         let mut raw = accepted(&scene);
         raw.send(&subscribe(1, &[(filter, 1)]));
-        let refused =
-            raw.hear(support::raw::AT_ONCE, |bytes| bytes.starts_with(&[0x90, 3, 0, 1, 0x80]).then_some(()));
+        let refused = raw.hear(AT_ONCE, |bytes| bytes.starts_with(&[0x90, 3, 0, 1, 0x80]).then_some(()));
         if refused.is_none() {
             raw.must_be_closed(filter, &[]);
         }
@@ -363,4 +364,33 @@ fn a22_keep_alive_is_kept_and_bounded() {
         assert!((due_s..due_s + 1.5).contains(&after_s), "closed after {after_s} s, due after {due_s} s");
     }
     scene.must_serve("after A22");
+}
+
+/// K7: strangers can make the log say something, but not as often as they like; nothing is left out uncounted.
+#[test]
+fn k07_strangers_cannot_fill_the_log() {
+    let scene = Scene::start("");
+    for n in 0..200 {
+        let mut hello = Hello::new("alpha", "nobody", "x");
+        hello.username = b"names nobody".to_vec();
+        let heard = Raw::sending(scene.gateway.mqtt, &hello.packet()).closed_within(AT_ONCE);
+        assert_eq!(heard.as_deref(), Some(&[0x20, 2, 0, 5][..]), "{n}");
+    }
+    let (logged, counted) = wait_for("each has a line, or is counted in one", SOON, || {
+        let log = scene.gateway.log();
+        let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let like = |line: &Value, field: &str| {
+            line[field].as_str().is_some_and(|said| said.starts_with("refused a CONNECT"))
+        };
+        let logged = lines.iter().filter(|line| like(line, "message")).count() as u64;
+        let counted = lines
+            .iter()
+            .filter(|line| like(line, "like"))
+            .filter_map(|line| line["count"].as_u64())
+            .sum::<u64>();
+        (logged + counted == 200).then_some((logged, counted))
+    });
+    assert!(logged < 100, "{logged} lines");
+    assert_eq!(scene.metric("gateway_log_dropped_total{reason=\"repeated\"}") as u64, counted);
+    scene.must_serve("after K7");
 }

@@ -67,7 +67,7 @@ fn a_client_of_an_older_revision_gets_a_readable_refusal() {
     let answer = scene.alpha.get_path("/socket.io/?EIO=3&transport=polling");
     assert_eq!(answer.status, 400);
     assert_eq!(answer.json, json!({"code": 5, "message": "Unsupported protocol version"}));
-    assert!(scene.gateway.log().contains("Socket.IO 2 or older"), "the log says so");
+    wait_for("the log says so", SOON, || scene.gateway.log().contains("Socket.IO 2 or older").then_some(()));
 }
 
 #[test]

@@ -234,7 +234,9 @@ fn d9_a_renewed_certificate_is_shown_and_a_bad_one_is_not() {
     signal(scene.gateway.pid(), "HUP");
     awaits("the alarm", || metric(&scene, "gateway_certificate_refused") == 1);
     assert_eq!(shown(), first, "the old one stays");
-    assert!(scene.gateway.log().contains("the certificate cannot be renewed; the one in force stays"));
+    awaits("the log says so", || {
+        scene.gateway.log().contains("the certificate cannot be renewed; the one in force stays")
+    });
 
     std::fs::remove_file(&key).expect("it was there");
     let long_ago = support::unix_s() - 100 * 24 * 3600;

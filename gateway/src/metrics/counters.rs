@@ -15,6 +15,7 @@ use super::labels::{
 use super::table::{Family, Kind, ROWS, SERIES};
 use crate::auth::GatekeeperCounters;
 use crate::certificates::News;
+use crate::log::Loss;
 use crate::store;
 
 /// Bounds of the command histogram, in seconds: from a device on the same desk to the longest timeout.
@@ -253,6 +254,11 @@ impl Counters {
     /// So many bytes are used for something. [`MemoryKind::Resident`] is filled in when rendering.
     pub fn set_memory(&mut self, kind: MemoryKind, bytes: u64) {
         self.set(Family::Memory, &[kind as usize], bytes);
+    }
+
+    /// Lines that the log has lost. Filled in when rendering: the log is the whole process's.
+    pub fn add_log_dropped(&mut self, loss: Loss, lines: u64) {
+        self.rise(Family::LogDropped, &[loss as usize], lines);
     }
 
     /// The series of row `index` of the table.

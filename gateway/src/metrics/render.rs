@@ -11,6 +11,7 @@ use super::table::{
     COMMAND_SECONDS, HISTOGRAMS, HistogramRow, Kind, LOOP_LAG_SECONDS, ROWS, Row, STORE_COMMIT_SECONDS,
 };
 use super::{Counters, MemoryKind};
+use crate::log::{Loss, lost};
 
 /// The media type of [`render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
@@ -19,6 +20,9 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 pub fn render(sum: &Counters, resident_bytes: u64) -> String {
     let mut sum = sum.clone();
     sum.set_memory(MemoryKind::Resident, resident_bytes);
+    for loss in [Loss::Repeated, Loss::Slow] {
+        sum.add_log_dropped(loss, lost(loss));
+    }
     let mut families: Vec<MetricFamily> =
         ROWS.iter().enumerate().map(|(index, row)| family(row, sum.series(index))).collect();
     families.push(histogram(&COMMAND_SECONDS, &sum.command_seconds));

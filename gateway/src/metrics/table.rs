@@ -7,6 +7,7 @@ use super::labels::{
     AuthOutcome, Closed, CommandOutcome, ConnectionOutcome, DeviceStatus, Direction, Dropped, MemoryKind,
     ToolList, Transport, TriggerOutcome,
 };
+use crate::log::Loss;
 
 /// What the value of a family means, and how the values of cores become one.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,6 +79,7 @@ pub(super) enum Family {
     AuthAnswers,
     AuthSources,
     ToolLists,
+    LogDropped,
 }
 
 const OUTCOME: &str = "outcome";
@@ -87,7 +89,7 @@ const fn row(name: &'static str, kind: Kind, labels: &'static [Label], sentence:
 }
 
 /// Every counter and gauge.
-pub(super) const ROWS: [Row; 39] = [
+pub(super) const ROWS: [Row; 40] = [
     row(
         "gateway_connections_total",
         Kind::Counter,
@@ -282,6 +284,12 @@ pub(super) const ROWS: [Row; 39] = [
         &[(OUTCOME, ToolList::WORDS)],
         "Requests for a list of tools: told `unchanged` without asking a core, or gathered and found the same, or sent.",
     ),
+    row(
+        "gateway_log_dropped_total",
+        Kind::Counter,
+        &[("reason", Loss::WORDS)],
+        "Lines that are not in the log: too many like them in a second, or stderr was too slow.",
+    ),
 ];
 
 /// The histograms: how long commands, turns and commits took.
@@ -314,7 +322,7 @@ const HANDSHAKES: [&str; engine::tls::Handshake::ALL.len()] =
 /// Series of all families together.
 pub(super) const SERIES: usize = offset(ROWS.len());
 
-const _: () = assert!(Family::ToolLists as usize + 1 == ROWS.len());
+const _: () = assert!(Family::LogDropped as usize + 1 == ROWS.len());
 const _: () = assert!(SERIES < 256, "a core's counters are copied whole");
 
 impl Family {
