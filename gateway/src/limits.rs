@@ -229,6 +229,13 @@ limits! {
         /// The processor's time for one manifest's schemas, all together, off the cores' loops; commands whose schema comes after it are
         /// refused and reported.
         manifest_compile_ms: u64 = 50, 1..=60_000, "ms";
+        /// Bytes that the manifests of one agent's devices may take on one core, compiled, each counted once (an estimate); one more is
+        /// refused and reported.
+        manifest_bytes_per_agent: usize = 67_108_864, 65_536..=17_179_869_184, "bytes";
+        /// Bytes that the manifests of all devices may take on one core, compiled, each counted once; one more is refused and reported.
+        manifest_bytes_per_core: usize = 536_870_912, 65_536..=274_877_906_944, "bytes";
+        /// Bytes of compiled manifests that one core keeps though no device has them any more; the longest unused gives way.
+        manifest_unused_bytes_per_core: usize = 16_777_216, 65_536..=17_179_869_184, "bytes";
         /// Longest description of a command; a longer one is cut.
         description_chars_max: u32 = 500, 1..=100_000, "characters";
     }

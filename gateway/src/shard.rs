@@ -18,7 +18,7 @@ use crate::device::antechamber::Antechamber;
 use crate::device::conflict::Conflicts;
 use crate::device::conversation::MqttPeer;
 use crate::device::cors::Origins;
-use crate::device::interned::Interned;
+use crate::device::interned::{Interned, Room};
 use crate::device::lines::Lines;
 use crate::device::name::HomeHash;
 use crate::device::polling::Whereabouts;
@@ -157,7 +157,13 @@ impl Shard {
             )
             .holding(facts.limits.unidentified_bytes_per_core)
         };
+        let manifests = Interned::new(Room {
+            agent_bytes_max: facts.limits.manifest_bytes_per_agent,
+            core_bytes_max: facts.limits.manifest_bytes_per_core,
+            unused_bytes_max: facts.limits.manifest_unused_bytes_per_core,
+        });
         Self {
+            manifests,
             records,
             unidentified: strangers(),
             lines: Lines::new(strangers()),
@@ -170,7 +176,6 @@ impl Shard {
             devices: Registry::default(),
             conflicts: Conflicts::default(),
             refusals: Refusals::default(),
-            manifests: Interned::default(),
             pending: Slots::new(),
             repeats: Repeats::default(),
             held: Slots::new(),
@@ -186,6 +191,8 @@ impl Shard {
     /// Asserts what must be true between any two turns; for the simulator and for tests.
     pub fn check_invariants(&self) {
         self.devices.check_invariants();
+        let described = self.devices.iter().filter(|(_, row)| row.manifest.is_some()).count();
+        self.manifests.check_invariants(described);
         for (key, pending) in self.pending.iter() {
             let row = self.devices.get(pending.device).expect("a pending command has a device");
             let talk = row.talk.as_ref().expect("a device with commands talks");

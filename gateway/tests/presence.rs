@@ -212,6 +212,40 @@ fn every_refused_command_of_a_manifest_is_told_and_shown() {
 }
 
 #[test]
+fn a_manifest_for_which_its_agent_has_no_memory_left_is_refused_in_words() {
+    let scene = Scene::start("manifest_bytes_per_agent = 65536");
+    let wide = |n: usize| {
+        let properties: serde_json::Map<_, _> = (0..60).map(|p| (format!("p{n}{p}"), json!({}))).collect();
+        json!([{"name": "wide", "inputSchema": {"type": "object", "properties": properties}}])
+    };
+    let mut first = Device::connect(scene.gateway.mqtt, "alpha", "first", &scene.key, true);
+    let mut second = Device::connect(scene.gateway.mqtt, "alpha", "second", &scene.key, true);
+    first.describe(&scene.key, &wide(1), 1);
+    first.settle_in();
+    for (description, reason) in [(wide(1), None), (wide(2), Some("TOO_MUCH_MEMORY")), (json!([]), None)] {
+        second.describe(&scene.key, &description, 1);
+        if let Some(reason) = reason {
+            let told = second.wait("the refusal", |word| match word {
+                Word::Message { suffix, json, .. } if suffix == "error" => Some(json.clone()),
+                _ => None,
+            });
+            assert_eq!(told["code"], "MANIFEST_REJECTED");
+            assert!(told["message"].as_str().is_some_and(|message| message.contains(reason)), "{told}");
+        }
+        second.settle_in();
+        let page = scene.alpha.get("/devices/second").json;
+        let refused = page["manifest"]["refused"][0]["reason"].as_str();
+        assert_eq!((page["status"].as_str(), refused), (Some("online"), reason));
+    }
+    assert!(scene.alpha.delete("/devices/first").status < 300);
+    second.describe(&scene.key, &wide(2), 1);
+    second.settle_in();
+    let tool = "device__second__wide".to_owned();
+    wait_for("there is room now", SOON, || scene.alpha.tools().contains(&tool).then_some(()));
+    scene.must_serve("too much memory");
+}
+
+#[test]
 fn the_draft_is_what_the_schema_says_exactly() {
     let scene = Scene::start("");
     // `prefixItems` is a word of 2020-12 alone; `items` as a list is one of draft-07.

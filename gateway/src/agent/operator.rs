@@ -112,7 +112,7 @@ impl Shard {
     /// Fills in what is true at this moment and is not counted as it happens.
     fn measure_now(&self, cx: &Cx<'_>, counters: &mut Counters) {
         use crate::device::status::Status;
-        use crate::metrics::{DeviceStatus, Transport};
+        use crate::metrics::{DeviceStatus, MemoryKind, Transport};
         let mut by_status = [0u64; Status::ALL.len()];
         for (_, row) in self.devices.iter() {
             by_status[row.status as usize] += 1;
@@ -127,6 +127,7 @@ impl Shard {
         counters.set_devices(DeviceStatus::Registered, by_status[Status::Registered as usize]);
         counters.set_commands_pending(self.pending.len() as u64);
         counters.set_command_records(self.records.len() as u64, self.records.text_bytes() as u64);
+        counters.set_memory(MemoryKind::Manifests, self.manifests.bytes() as u64);
         counters.set_triggers_unacknowledged(self.held.len() as u64);
         counters.add_engine(cx.stats());
     }

@@ -109,7 +109,11 @@ impl Shard {
 
     fn remove_device(&mut self, cx: &mut Cx<'_>, device: Key) -> Done {
         self.unseat(cx, device, Status::Offline, Reason::Removed);
-        self.devices.remove(device);
+        if let Some(row) = self.devices.remove(device)
+            && let Some(manifest) = row.manifest
+        {
+            self.manifests.leave(row.agent.name(), &manifest);
+        }
         Done::Gone
     }
 

@@ -172,6 +172,8 @@ impl Shard {
         };
         match made {
             Ok(manifest) => {
+                let agent = row.agent.name_shared();
+                let manifest = &self.manifests.exchange(agent, row.manifest.as_ref(), manifest);
                 row.describe(Arc::clone(manifest));
                 self.acknowledge(cx, waiting.conn, waiting.receipt);
                 self.tell_manifest(cx, device, manifest);

@@ -15,6 +15,9 @@
 //! | `timeoutMs` | 1,000 to 600,000 | `TIMEOUT_OUT_OF_RANGE` |
 //! | `retry` | `maxAttempts` 1 to 100, `backoffMs` 0 to 600,000; 3 and 1,000 where one is absent | `RETRY_INVALID` |
 //!
+//! When the list is too much for the memory that its agent, or all of them, may take ([`super::interned`]), all of it is refused:
+//! `TOO_MUCH_MEMORY`.
+//!
 //! A member that is `null` counts as absent: clients in some languages send it so. Members with other names are ignored.
 
 use super::schema::Schema;
@@ -42,6 +45,12 @@ pub const BACKOFF_MS: RangeInclusive<u64> = 0..=600_000;
 
 /// Without optimisation a schema takes so many times longer to compile; the ceiling is meant for what is shipped.
 const SLOWNESS: u32 = if cfg!(debug_assertions) { 20 } else { 1 };
+
+/// What a manifest without commands takes, and its places in the tables that know it.
+const MANIFEST_BYTES: usize = 1024;
+
+/// What an entry takes beside its texts and its schema.
+const ENTRY_BYTES: usize = 512;
 
 /// Ceilings on a manifest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +83,8 @@ pub struct Manifest {
     refused: Vec<Refused>,
     refused_total: usize,
     fingerprint: u128,
+    /// An estimate of the memory it takes.
+    bytes: usize,
     /// A schema was not looked at because the time was spent.
     out_of_time: bool,
 }
@@ -93,6 +104,15 @@ pub struct Command {
     pub timeout_ms: Option<u32>,
     /// Whether and how it is tried again.
     pub retry: Option<Retry>,
+}
+
+impl Command {
+    /// An estimate of the memory it takes.
+    fn bytes(&self) -> usize {
+        let texts = 2 * self.name.len() + self.description.len();
+        let schema = self.schema.as_ref().map_or(0, Schema::bytes);
+        ENTRY_BYTES + texts + self.schema_json.as_ref().map_or(0, |json| json.len()) + schema
+    }
 }
 
 /// How a command is tried again.
@@ -186,21 +206,30 @@ impl Manifest {
             refused: Vec::new(),
             refused_total: 0,
             out_of_time: false,
+            bytes: MANIFEST_BYTES,
             fingerprint: Manifest::fingerprint_of(b"[]"),
         }
     }
 
     /// What is left of a list whose device may not have commands: one refusal, for all of it.
     pub fn forbidden() -> Manifest {
-        let refused = Refused {
-            command: "*".into(),
-            reason: "OPERATION_FORBIDDEN",
-            detail: "the device's key lacks the operation \"commands\"".into(),
-        };
+        Manifest::refusing_all(
+            "OPERATION_FORBIDDEN",
+            "the device's key lacks the operation \"commands\"".to_owned(),
+        )
+    }
+
+    /// What is left of a list for which there is no memory: one refusal, for all of it. It is made once, and counts for nothing.
+    pub fn too_much(detail: String) -> Manifest {
+        Manifest { bytes: 0, ..Manifest::refusing_all("TOO_MUCH_MEMORY", detail) }
+    }
+
+    fn refusing_all(reason: &'static str, detail: String) -> Manifest {
+        let refused = Refused { command: "*".into(), reason, detail: detail.into() };
         Manifest {
             refused: vec![refused],
             refused_total: 1,
-            fingerprint: Manifest::fingerprint_of(b"OPERATION_FORBIDDEN"),
+            fingerprint: Manifest::fingerprint_of(reason.as_bytes()),
             ..Manifest::empty()
         }
     }
@@ -230,6 +259,11 @@ impl Manifest {
     /// How many entries were refused.
     pub fn refused_total(&self) -> usize {
         self.refused_total
+    }
+
+    /// Bytes of memory that it takes, compiled; an estimate that is not too low.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The [`fingerprint_of`](Self::fingerprint_of) the bytes.
@@ -297,6 +331,7 @@ impl Manifest {
     fn accept(&mut self, command: Command) {
         let before = self.by_name.insert(command.name.clone(), self.commands.len());
         debug_assert!(before.is_none());
+        self.bytes += command.bytes();
         self.commands.push(command);
     }
 
@@ -304,6 +339,7 @@ impl Manifest {
         self.refused_total += 1;
         if self.refused.len() < REFUSED_KEPT_MAX {
             let Refusal { reason, detail } = refusal;
+            self.bytes += ENTRY_BYTES + detail.len();
             self.refused.push(Refused { command: shown(place, entry), reason, detail: detail.into() });
         }
     }

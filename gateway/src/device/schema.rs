@@ -17,6 +17,7 @@
 
 mod cost;
 mod fault;
+mod footprint;
 mod graph;
 mod pattern;
 mod tree;
@@ -55,7 +56,7 @@ pub const ERROR_TEXT_BYTES_MAX: usize = 256;
 pub struct Schema {
     validator: Validator,
     cost: Cost,
-    pattern_bytes: usize,
+    bytes: usize,
 }
 
 /// One reason why a payload does not fit.
@@ -91,13 +92,14 @@ impl Schema {
         let graph = Graph::of(&schema)?;
         let cost = Cost::of(&graph)?;
         let pattern_bytes = pattern::compiled_bytes(&graph.patterns)?;
+        let bytes = footprint::bytes(&schema, pattern_bytes);
         let validator = build(&schema, is_2020_12)?;
-        Ok(Schema { validator, cost, pattern_bytes })
+        Ok(Schema { validator, cost, bytes })
     }
 
-    /// Bytes that its regular expressions take.
-    pub fn pattern_bytes(&self) -> usize {
-        self.pattern_bytes
+    /// Bytes that it takes, compiled; an estimate that is not too low.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Checks a payload; an empty one is checked as `{}`. At most [`ERRORS_MAX`] errors.

@@ -218,6 +218,8 @@ label! {
         Events = "events",
         /// Names and answers of ended commands.
         CommandRecords = "command_records",
+        /// Compiled manifests, by an estimate.
+        Manifests = "manifests",
     }
 }
 
