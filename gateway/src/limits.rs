@@ -200,7 +200,8 @@ limits! {
         arguments_inline_bytes_max: usize = 65_536, 0..=268_369_919, "bytes";
         /// Largest `error` text of an answer; a longer one is cut.
         response_error_bytes_max: usize = 4096, 64..=1_048_576, "bytes";
-        /// Commands that wait in order for one device; one more is answered 503 `device-busy`.
+        /// Commands that wait in order for one device, those that may be asked again included; one more is answered 503
+        /// `device-busy`.
         commands_waiting_per_device: u32 = 64, 1..=100_000, "commands";
         /// Time that the answer to a request with an idempotency key is kept for a repeat.
         idempotency_ms: u64 = 86_400_000, 1000..=604_800_000, "ms";

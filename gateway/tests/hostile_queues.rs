@@ -369,3 +369,20 @@ fn a_trigger_in_the_segment_of_connect_waits_for_admission() {
     }
     scene.must_serve("after C8");
 }
+
+#[test]
+fn a_command_that_will_be_asked_again_keeps_its_place_in_the_queue() {
+    let scene = Scene::start("commands_waiting_per_device = 2");
+    let mut device = Device::connect(scene.gateway.mqtt, "alpha", "no", &scene.key, true);
+    let patient = json!([{"name": "run", "retry": {"maxAttempts": 3, "backoffMs": 20_000}}]);
+    device.describe(&scene.key, &patient, 1);
+    device.settle_in();
+    for _ in 0..2 {
+        let id = ask(&scene, "no", &json!({"timeoutMs": 60_000}));
+        let order = device.next_command();
+        device.answer(&order, false, &json!("not now"));
+        wait_state(&scene, &id, "queued");
+    }
+    let answer = scene.alpha.post("/devices/no/commands", &json!({"command": "run"}), &[]);
+    assert_eq!((answer.status, &answer.json["code"]), (503, &json!("device-busy")));
+}

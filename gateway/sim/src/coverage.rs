@@ -125,6 +125,11 @@ seen! {
     TakenBack "a command was taken back"
     TakenBackUnsent "a command was taken back before it was sent"
     TooLateToTakeBack "a command had ended before it could be taken back"
+    TriedAgainUnanswered "a command was tried again under its id because no answer came"
+    TriedAgainRefused "a command was tried again under a new id because its device said no"
+    DoneAtLast "a command was done behind its first attempt"
+    AttemptsSpent "a command ended with the device's last no"
+    AttemptsShown "an agent was shown more than one attempt"
     // Ends of commands.
     Done "a command was answered"
     DeviceError "a command ended with the device's error"

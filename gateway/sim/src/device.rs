@@ -54,6 +54,10 @@ pub enum Wish {
     Ready,
     /// As above, and takes commands without a word.
     Mute,
+    /// As above, but acknowledges them.
+    Silent,
+    /// As the first, and says no to every command.
+    Refuse,
     /// Is gone.
     Away,
 }
@@ -213,9 +217,9 @@ impl Device {
         match (self.wish, &self.link) {
             (Wish::Away, link) => link.is_none() && alone,
             (Wish::Live, _) => true,
-            (Wish::Ready | Wish::Mute, None) => ledger.identities[self.identity].revoked,
-            (Wish::Ready | Wish::Mute, Some(link)) => {
-                let held = self.wish == Wish::Mute || link.held.is_empty();
+            (_, None) => ledger.identities[self.identity].revoked,
+            (_, Some(link)) => {
+                let held = matches!(self.wish, Wish::Mute | Wish::Silent) || link.held.is_empty();
                 alone && link.is_settled(ledger) && held && self.outbox.is_empty()
             }
         }

@@ -23,6 +23,8 @@ pub enum Oracle {
     Delivered,
     /// Commands reach a device in the order in which they were asked.
     CommandOrder,
+    /// A command is tried as often, as late and under such ids as its manifest and the contract say.
+    Attempts,
     /// What MQTT and the device's contract say about the wire: acknowledgements in order, one command in flight.
     Wire,
     /// Nothing is left over at the end.
@@ -51,6 +53,7 @@ impl Oracle {
             Self::Kept => "kept",
             Self::Delivered => "delivered",
             Self::CommandOrder => "command-order",
+            Self::Attempts => "attempts",
             Self::Wire => "wire",
             Self::NothingLeft => "nothing-left",
             Self::Ceilings => "ceilings",

@@ -3,17 +3,19 @@
 //! Owns what was said, by whom, when, and what must follow from it. Scripts report here, the kernel's ends and the store's
 //! journal are looked at here, and the oracles (`oracles/`) judge by it. Never knows what the gateway believes.
 
+mod attempts;
 mod links;
 mod questions;
 mod triggers;
 
+pub use attempts::{attempt_of, command_of};
 pub use links::{Describes, Excuse, Identity, LinkFacts};
 pub use questions::{Asked, Delivery, Question, Reply, Told};
 pub use triggers::{Fired, Journal, Sent, Tried};
 
 use crate::coverage::{Coverage, Seen};
 use crate::failure::{Failure, Oracle};
-use crate::swarm::Swarm;
+use crate::swarm::{Retry, Swarm};
 use gateway::limits::Limits;
 use std::fmt::Display;
 
@@ -38,6 +40,8 @@ pub struct Ledger {
     pub trace: bool,
     /// The product's ceilings in this run.
     pub limits: Limits,
+    /// How `echo` is tried again in this run.
+    pub retry: Option<Retry>,
     /// How many tenants there are.
     pub tenants: usize,
     /// Every (tenant, device).
@@ -80,6 +84,7 @@ impl Ledger {
             seen,
             trace,
             limits: swarm.limits.clone(),
+            retry: swarm.retry,
             tenants: swarm.tenants,
             identities,
             links: Vec::new(),

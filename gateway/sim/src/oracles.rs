@@ -4,6 +4,7 @@
 //! rule and of whoever's wire showed it, and never repairs anything.
 
 mod answers;
+mod attempts;
 mod events;
 mod house;
 mod inquiries;

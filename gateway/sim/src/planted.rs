@@ -60,6 +60,14 @@ bugs! {
         "a request repeated under its idempotency key runs again" => Invariants, Wire, OneAnswer;
     "queue-jumped" in "gateway/src/command/ask.rs":
         "a new command goes before those that wait" => CommandOrder, Wire;
+    "one-attempt-too-many" in "gateway/src/command/again.rs":
+        "a command is tried once more than its manifest says" => Attempts;
+    "pause-not-doubled" in "gateway/src/command/again.rs":
+        "every pause is as long as the first" => Attempts;
+    "refused-under-same-id" in "gateway/src/command/again.rs":
+        "a command that its device refused is asked again under the same id" => Attempts, RightAnswer;
+    "place-given-away" in "gateway/src/command/again.rs":
+        "the place of a command that will be asked again is given to another" => Ceilings;
     "place-not-given-back" in "gateway/src/auth/agent.rs":
         "a settled command still counts as in flight" => NothingLeft, Ceilings;
     "foreign-devices-listed" in "gateway/src/agent/gather.rs":

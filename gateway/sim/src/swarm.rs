@@ -2,6 +2,10 @@
 //!
 //! Owns the draw: house, limits, faults, the quirks of devices and the manners of agents. Never acts.
 
+mod later;
+
+pub use later::Retry;
+
 use engine::net::fake::{Dice, Faults};
 use gateway::limits::Limits;
 use std::marker::PhantomData;
@@ -242,6 +246,8 @@ pub struct Swarm {
     pub drains: bool,
     /// The wall clock is set now and then.
     pub wall_steps: bool,
+    /// How `echo` is to be tried again, where its devices say so.
+    pub retry: Option<Retry>,
 }
 
 impl Swarm {
@@ -268,6 +274,7 @@ impl Swarm {
             patient,
             drains: dice.chance(350),
             wall_steps: dice.chance(300),
+            retry: None,
         }
     }
 }

@@ -60,6 +60,7 @@ impl World {
         let mut others = Dice::new(seed.wrapping_mul(0xD134_2543_DE82_EF95) ^ 0x70_4E);
         let house_tongues = Tongues::house(&mut others);
         swarm.limit_more(&mut others);
+        swarm.draw_later(seed);
         let inquisitive = others.chance(500);
         let kernel = Kernel::new(dice.roll(), swarm.cores, 2);
         kernel.set_pipe_bytes(swarm.pipe_bytes);

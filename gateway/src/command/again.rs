@@ -5,8 +5,9 @@
 //! while the device's transport has not even acknowledged the last attempt, and never across a lost connection: what
 //! becomes of a command then is [`crate::device::presence`]'s to say.
 
-use super::pending::Stage;
+use super::pending::{Pending, Stage};
 use crate::device::manifest::Retry;
+use crate::device::talk::Talk;
 use crate::shard::{Alarmed, Cx, Shard};
 use engine::Key;
 use std::time::{Duration, Instant};
@@ -23,8 +24,12 @@ pub struct Attempt {
 /// The pause before the next attempt after so many: the manifest's, doubled for each attempt. None when there is no next
 /// one, or no time for it.
 pub fn pause(retry: Option<Retry>, attempts: u32, now: Instant, deadline: Instant) -> Option<Duration> {
+    #[cfg(planted)]
+    let attempts = attempts - u32::from(attempts > 0 && engine::planted::is("one-attempt-too-many"));
     let retry = retry.filter(|retry| attempts < retry.max_attempts)?;
     let doubled = 1u64.checked_shl(attempts.saturating_sub(1)).unwrap_or(u64::MAX);
+    #[cfg(planted)]
+    let doubled = if engine::planted::is("pause-not-doubled") { 1 } else { doubled };
     let pause = Duration::from_millis(u64::from(retry.backoff_ms).saturating_mul(doubled));
     (now.checked_add(pause)? < deadline).then_some(pause)
 }
@@ -46,6 +51,10 @@ impl Shard {
         let (device, before) = (pending.device, pending.stage);
         pending.stage = Stage::Pausing;
         pending.wire = pending.attempts + 1;
+        #[cfg(planted)]
+        if engine::planted::is("refused-under-same-id") {
+            pending.wire = 1;
+        }
         let attempt = Attempt { command: key, after: pending.attempts };
         cx.arm(cx.now() + pause, Alarmed::Again(attempt));
         self.leave_list(device, key, before);
@@ -86,6 +95,17 @@ impl Shard {
         }
         self.counters.command_repeated();
         self.speak(cx, device);
+    }
+
+    /// How many commands wait for a device, and how many more may come back to wait for another attempt: nobody's place in the
+    /// queue is given away meanwhile.
+    pub(crate) fn waiting_now_or_again(&self, talk: &Talk) -> usize {
+        #[cfg(planted)]
+        if engine::planted::is("place-given-away") {
+            return talk.waiting.len();
+        }
+        let attempts_left = |key: &&Key| self.pending.get(**key).is_some_and(Pending::has_attempts_left);
+        talk.waiting.len() + talk.pausing.len() + talk.sent.iter().filter(attempts_left).count()
     }
 
     /// The last attempt is still on its way to the device: nothing is lost yet.

@@ -159,7 +159,7 @@ impl Shard {
                 .check(payload)
                 .map_err(|errors| Declined { outcome: Outcome::InvalidArguments, errors })?,
         }
-        let waiting = row.talk.as_ref().map_or(0, |talk| talk.waiting.len());
+        let waiting = row.talk.as_ref().map_or(0, |talk| self.waiting_now_or_again(talk));
         if waiting >= self.facts.limits.commands_waiting_per_device as usize || cx.congested() {
             return Err(Outcome::DeviceBusy.into());
         }

@@ -125,6 +125,11 @@ impl Pending {
         }
     }
 
+    /// Whether its manifest allows one attempt more.
+    pub fn has_attempts_left(&self) -> bool {
+        self.retry.is_some_and(|retry| self.attempts < retry.max_attempts)
+    }
+
     /// The pause before the next attempt; see [`again::pause`](super::again::pause).
     pub fn pause(&self, now: Instant) -> Option<Duration> {
         pause(self.retry, self.attempts, now, self.deadline)

@@ -4,7 +4,7 @@
 
 use super::link::Held;
 use super::speech::OUTBOX_MAX;
-use super::{Device, Link, Said, Scene, Style};
+use super::{Device, Link, Said, Scene, Style, Wish};
 use crate::coverage::Seen;
 use crate::swarm::{Quirk, pick};
 
@@ -24,7 +24,10 @@ impl Device {
         if !scene.calm && self.quirks.has(Quirk::Forges) {
             self.forge(scene, link, &held);
         }
-        let success = scene.calm || !(self.quirks.has(Quirk::AnswersErrors) && scene.dice.chance(500));
+        let success = match scene.calm {
+            true => self.wish != Wish::Refuse,
+            false => !(self.quirks.has(Quirk::AnswersErrors) && scene.dice.chance(500)),
+        };
         self.reply(scene, link, &held, success);
         if !scene.calm && self.quirks.has(Quirk::AnswersTwice) {
             scene.ledger.saw(Seen::AnsweredTwice);
@@ -44,7 +47,7 @@ impl Device {
     }
 
     fn reply(&mut self, scene: &mut Scene<'_>, link: &mut Link, held: &Held, success: bool) {
-        let text = scene.ledger.reply(held.question, link.id, success);
+        let text = scene.ledger.reply(held.question, link.id, &held.id, success);
         let copy = scene.ledger.questions[held.question].replies.last().map_or(0, |reply| reply.copy);
         let id = &held.id;
         let payload = match success {

@@ -214,7 +214,7 @@ impl Device {
         };
         scene.ledger.overheard.push((self.identity, id.clone()));
         link.held.push(Held { question, id, packet });
-        if self.wish == Wish::Mute || link.mute {
+        if matches!(self.wish, Wish::Mute | Wish::Silent) || link.mute {
             return;
         }
         self.consider_answering(scene, link);
@@ -287,7 +287,12 @@ impl Device {
         // Two jumps of the clock and one packet that a slow network holds up make three seconds: what is out may have been on its
         // way all that time, and a device lives by whole packets.
         let offline_ms = scene.ledger.limits.heartbeat_offline_ms;
-        let on_its_way = slow && scene.swarm.pace.jumps > 0 && offline_ms <= 3_000;
+        // So can a packet that is larger than what a core with few turns reads in one of them.
+        let jumps = scene.swarm.pace.jumps > 0;
+        let cores = &scene.swarm.pace.cores;
+        let few_turns =
+            cores.iter().min() != cores.iter().max() && scene.swarm.engine.read_bytes_per_turn < 2_048;
+        let on_its_way = slow && (jumps || few_turns) && offline_ms <= 3_000;
         let too_seldom = link.beaten && (on_its_way || silent_ms * 3 > offline_ms);
         let too_late = !live && gone_ms - link.opened_ms > 8_000;
         let crowded = !live && scene.ledger.limits.unidentified_per_core < 64;

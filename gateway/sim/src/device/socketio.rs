@@ -10,11 +10,11 @@
 //! ```
 
 use super::link::{Held, Owed, Todo};
-use super::{Device, Link, Said, Scene, Stage, Unacked};
+use super::{Device, Link, Said, Scene, Stage, Unacked, Wish};
 use crate::coverage::Seen;
 use crate::failure::Oracle;
 use crate::ledger::{Describes, Excuse, TENANTS};
-use crate::swarm::Quirk;
+use crate::swarm::{Quirk, Retry};
 use codec::engineio::{Packet as Frame, decode as decode_frame, decode_open};
 use codec::json::{Kind, Raw, members};
 use codec::socketio::{Event, Head, Packet, decode, encode_connect, encode_event};
@@ -80,7 +80,7 @@ impl Device {
         link.lie = lie;
         let describes = scene.calm || !self.quirks.has(Quirk::NeverDescribes);
         let what = if describes { self.choose_description(scene) } else { Describes::Nothing };
-        let auth = self.auth(lie, describes.then_some(what));
+        let auth = self.auth(lie, describes.then_some(what), scene.swarm.retry);
         scene.ledger.say(|| format!("link {} asks for {NAMESPACE} with {auth}", link.id));
         let place = link.say(|out| {
             out.push(b'4');
@@ -105,7 +105,7 @@ impl Device {
         }
     }
 
-    fn auth(&mut self, lie: Option<Lie>, describes: Option<Describes>) -> String {
+    fn auth(&mut self, lie: Option<Lie>, describes: Option<Describes>, retry: Option<Retry>) -> String {
         let field = if self.roll(3) == 0 { "deviceCredential" } else { "apiKey" };
         let secret = if lie == Some(Lie::Key) { "wrong" } else { self.secret.as_str() };
         let key = match lie {
@@ -117,7 +117,7 @@ impl Device {
             _ => self.agent,
         };
         let commands = describes.map_or(String::new(), |what| {
-            format!(r#","commands":{}"#, super::speech::commands(self.agent, what))
+            format!(r#","commands":{}"#, super::speech::commands(self.agent, what, retry))
         });
         let (name, group) = (self.name, self.agent);
         format!(r#"{{{key}"agentId":"{agent}","deviceName":"{name}","group":"{group}"{commands}}}"#)
@@ -293,7 +293,7 @@ impl Device {
                 let Some((question, id)) = told else { return };
                 scene.ledger.overheard.push((self.identity, id.clone()));
                 link.held.push(Held { question, id, packet: None });
-                if self.wish != super::Wish::Mute && !link.mute {
+                if !matches!(self.wish, Wish::Mute | Wish::Silent) && !link.mute {
                     self.consider_answering(scene, link);
                 }
             }

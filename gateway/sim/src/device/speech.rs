@@ -7,7 +7,7 @@ use super::socketio::Socket;
 use super::{Device, Link, Said, Scene, Stage, Style, Unacked, Wish};
 use crate::coverage::Seen;
 use crate::ledger::{Describes, Excuse};
-use crate::swarm::{Quirk, pick};
+use crate::swarm::{Quirk, Retry, pick};
 use codec::mqtt::{
     Connect, PacketId, PublishHead, QoS, Will, encode_disconnect, encode_pingreq, encode_puback,
     encode_publish, encode_subscribe,
@@ -201,7 +201,7 @@ impl Device {
         wrong_key: bool,
     ) {
         let secret = if wrong_key { "another" } else { self.secret.as_str() };
-        let (agent, commands) = (self.agent, commands(self.agent, what));
+        let (agent, commands) = (self.agent, commands(self.agent, what, scene.swarm.retry));
         let payload =
             format!(r#"{{"status":"online","apiKey":"{secret}","group":"{agent}","commands":{commands}}}"#);
         scene.ledger.links[link.id].described = None;
@@ -395,7 +395,10 @@ impl Device {
         if self.style == Style::Pico && !link.describing.is_empty() && link.pings.is_empty() {
             self.ping(scene, link);
         }
-        if self.wish != Wish::Mute {
+        if self.wish == Wish::Silent {
+            let taken: Vec<u16> = link.held.iter_mut().filter_map(|held| held.packet.take()).collect();
+            taken.into_iter().for_each(|packet| self.acknowledge(link, packet));
+        } else if self.wish != Wish::Mute {
             while !link.held.is_empty() {
                 self.answer(scene, link, 0);
             }
@@ -471,8 +474,11 @@ impl Device {
 const OPEN: engine::net::fake::ClientEnd = engine::net::fake::ClientEnd::Open;
 
 /// The JSON of a manifest.
-pub(super) fn commands(agent: &str, what: Describes) -> String {
-    let echo = format!(r#"{{"name":"echo","description":"Echo of {agent}"}}"#);
+pub(super) fn commands(agent: &str, what: Describes, retry: Option<Retry>) -> String {
+    let retry = retry.map_or(String::new(), |Retry { max_attempts, backoff_ms }| {
+        format!(r#","retry":{{"maxAttempts":{max_attempts},"backoffMs":{backoff_ms}}}"#)
+    });
+    let echo = format!(r#"{{"name":"echo","description":"Echo of {agent}"{retry}}}"#);
     let schema = r#"{"type":"object","properties":{"value":{"type":"number"}},"required":["value"]}"#;
     let set = format!(r#"{{"name":"set","description":"Set of {agent}","inputSchema":{schema}}}"#);
     match what {

@@ -60,6 +60,10 @@ pub struct Question {
     pub dribbled: bool,
     /// When the agent was told, in steps.
     pub ended_step: Option<u64>,
+    /// The same in milliseconds, of a command that ran alone.
+    pub ended_ms: Option<u64>,
+    /// The most attempts that were shown to whoever asked, and when, in steps.
+    pub attempts_shown: (u32, u64),
     /// Its agent does not want to wait.
     pub hasty: bool,
     /// It was taken under this id, and its agent does not wait.
@@ -103,6 +107,10 @@ pub struct Delivery {
     pub id: String,
     /// It came as a repeat.
     pub dup: bool,
+    /// The time that was left to the device when it was sent, in milliseconds.
+    pub left_ms: u64,
+    /// When it was heard, in steps.
+    pub step: u64,
 }
 
 /// A device replied.
@@ -110,8 +118,12 @@ pub struct Delivery {
 pub struct Reply {
     /// On this link.
     pub link: usize,
+    /// To the attempt with this id.
+    pub id: String,
     /// The how manieth on that link, from 0.
     pub copy: usize,
+    /// It is the first to its attempt on that link.
+    pub first: bool,
     /// The device did it.
     pub success: bool,
     /// `data`, or the error's text, byte for byte.
@@ -166,6 +178,8 @@ impl Ledger {
             dribbled: false,
             ended: None,
             ended_step: None,
+            ended_ms: None,
+            attempts_shown: (0, 0),
             hasty: false,
             taken_as: None,
             taking_back: false,
@@ -176,16 +190,18 @@ impl Ledger {
         n
     }
 
-    /// A device replies to the command that it was given. Gives the text: `data`, or the error.
-    pub fn reply(&mut self, n: usize, link: usize, success: bool) -> String {
+    /// A device replies to the attempt that it was given. Gives the text: `data`, or the error.
+    pub fn reply(&mut self, n: usize, link: usize, id: &str, success: bool) -> String {
         let who = self.who(self.links[link].identity);
         let replies = &mut self.questions[n].replies;
         let copy = replies.iter().filter(|reply| reply.link == link).count();
+        let first = !replies.iter().any(|reply| reply.link == link && reply.id == id);
         let text = match success {
             true => format!(r#"{{"q": {n},"who":"{who}","link":{link},"copy":{copy},"f":1.50e1}}"#),
             false => format!("q {n} of {who} on {link}, {copy}"),
         };
-        replies.push(Reply { link, copy, success, text: text.clone(), read_ms: None });
+        let id = id.to_owned();
+        replies.push(Reply { link, id, copy, first, success, text: text.clone(), read_ms: None });
         text
     }
 

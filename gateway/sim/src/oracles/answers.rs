@@ -5,7 +5,7 @@
 
 use crate::coverage::Seen;
 use crate::failure::Oracle;
-use crate::ledger::{Asked, Ledger, Question, Reply, Told};
+use crate::ledger::{Asked, Ledger, Question, Reply, Told, attempt_of, command_of};
 use std::fmt::Display;
 
 /// An alarm rings at the first tick of the timers behind its moment.
@@ -45,7 +45,9 @@ impl Ledger {
         }
         self.questions[n].ended = Some((answer.status, answer.outcome.to_owned()));
         // Under a key more than one request may be on its way, so such a command may be under way as long as it likes.
-        self.questions[n].ended_step = (!self.questions[n].keyed).then_some(self.step);
+        let alone = !self.questions[n].keyed;
+        self.questions[n].ended_step = alone.then_some(self.step);
+        self.questions[n].ended_ms = alone.then_some(self.now_ms);
         self.judge_id(n, answer, peer);
         match (answer.status, answer.code) {
             (200, _) => self.judge_reply(n, true, answer.data, answer.took_ms, peer),
@@ -103,7 +105,7 @@ impl Ledger {
 
     /// The id of an answer is the one that the device was given.
     fn judge_id(&mut self, n: usize, answer: Answer<'_>, peer: &dyn Display) {
-        let given = self.questions[n].deliveries.first().map(|delivery| delivery.id.as_str());
+        let given = self.questions[n].deliveries.first().map(|delivery| command_of(&delivery.id));
         // Under a key one request may end before anything is sent while another, with an id of its own, runs.
         let declined = self.questions[n].keyed && answer.outcome == "not_sent";
         if let Some(given) = given
@@ -122,9 +124,11 @@ impl Ledger {
         self.check(asked == Asked::Well, Oracle::RightAnswer, peer, || {
             format!("q{n} ({asked:?}) was answered")
         });
-        let fits = |reply: &Reply| reply.copy == 0 && reply.success == success && reply.text == text;
-        let known = self.questions[n].replies.iter().any(fits);
-        if !known {
+        let fits = |reply: &&Reply| reply.first && reply.success == success && reply.text == text;
+        let known = self.questions[n].replies.iter().find(fits).map(|reply| attempt_of(&reply.id));
+        if let Some(attempt) = known {
+            self.note_last_attempt(n, success, attempt);
+        } else {
             let first = &self.questions[n].replies;
             let message = format!("q{n} was answered with {text:?}, but what the device said was {first:?}");
             self.fail(Oracle::RightAnswer, peer, message);
@@ -234,7 +238,7 @@ impl Ledger {
     /// `not_sent` is a promise.
     fn judge_not_sent(&mut self, n: usize, answer: Answer<'_>, peer: &dyn Display) {
         let Question { deliveries, keyed, .. } = &self.questions[n];
-        let delivered = deliveries.iter().any(|delivery| !keyed || delivery.id == answer.id);
+        let delivered = deliveries.iter().any(|delivery| !keyed || command_of(&delivery.id) == answer.id);
         let wrong = delivered && answer.outcome == "not_sent";
         self.check(!wrong, Oracle::OneAnswer, peer, || format!("q{n}: not_sent, but the device had it"));
     }
@@ -254,6 +258,10 @@ impl Ledger {
         let in_time =
             |reply: &&Reply| given(reply.link) && reply.read_ms.is_some_and(|read_ms| read_ms < expires);
         let Some(reply) = self.questions[n].replies.iter().find(in_time) else { return };
+        if !reply.success && self.attempts_max(n) > 1 {
+            // It may have been asked again since.
+            return;
+        }
         // On a link of its own the first word is read first; across a take-over another link's may have come before.
         let told = if reply.success { answer.data == reply.text } else { answer.detail == reply.text };
         let sole = self.questions[n].deliveries.len() == 1;

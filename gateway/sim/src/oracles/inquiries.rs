@@ -5,7 +5,7 @@
 
 use crate::coverage::Seen;
 use crate::failure::Oracle;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, command_of};
 use codec::json::{Raw, members};
 use std::fmt::Display;
 
@@ -15,7 +15,7 @@ impl Ledger {
         let last = self.questions.iter().enumerate().rev().take(recent);
         last.filter(|(_, question)| question.tenant == tenant && !question.keyed)
             .filter_map(|(n, question)| {
-                let given = question.deliveries.first().map(|delivery| delivery.id.clone());
+                let given = question.deliveries.first().map(|delivery| command_of(&delivery.id).to_owned());
                 Some((n, question.taken_as.clone().or(given)?))
             })
             .collect()
@@ -72,10 +72,12 @@ impl Ledger {
         }
         let id = id.and_then(|id| id.plain_str()).unwrap_or_default();
         let known = self.questions[n].taken_as.as_deref() == Some(id)
-            || self.questions[n].deliveries.iter().any(|delivery| delivery.id == id);
+            || self.questions[n].deliveries.iter().any(|delivery| command_of(&delivery.id) == id);
         self.check(known, Oracle::RightAnswer, peer, || format!("asked for q{n}, told {text}"));
         let state = state.and_then(|state| state.plain_str()).unwrap_or_default().to_owned();
-        let unsent = attempts.as_ref().and_then(Raw::as_u64) == Some(0);
+        let attempts = attempts.as_ref().and_then(Raw::as_u64).unwrap_or(u64::MAX);
+        let unsent = attempts == 0;
+        self.judge_attempts_shown(n, &state, attempts, since, peer);
         if takes_back {
             return self.judge_taking_back(n, &state, unsent, peer);
         }
@@ -119,8 +121,7 @@ impl Ledger {
             format!("q{n} ended as {ended:?}, and goes as {state}")
         });
         let question = &self.questions[n];
-        let said =
-            question.replies.iter().any(|reply| reply.copy == 0 && reply.success && reply.text == data);
+        let said = question.replies.iter().any(|reply| reply.first && reply.success && reply.text == data);
         self.check(state != "done" || said, Oracle::RightAnswer, peer, || {
             format!("q{n} is told as done with {data}, which its device never said")
         });

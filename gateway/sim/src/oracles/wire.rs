@@ -6,7 +6,7 @@
 use crate::coverage::Seen;
 use crate::device::Link;
 use crate::failure::Oracle;
-use crate::ledger::{Asked, Delivery, Ledger};
+use crate::ledger::{Asked, Delivery, Ledger, command_of};
 use codec::json::{Raw, members};
 use std::fmt::Display;
 
@@ -56,24 +56,31 @@ impl Ledger {
         self.check(command.timeout_ms <= most, Oracle::RightAnswer, peer, || {
             format!("q{n} has {} ms left of {most}", command.timeout_ms)
         });
-        self.judge_delivery(n, link, &command.id, dup, peer);
+        let given =
+            Delivery { link, id: command.id.clone(), dup, left_ms: command.timeout_ms, step: self.step };
+        self.judge_delivery(n, &given, peer);
+        self.judge_attempt(n, &given, peer);
         self.judge_promise(n, &command.id, peer);
         self.delivered.push(n);
-        self.questions[n].deliveries.push(Delivery { link, id: command.id.clone(), dup });
+        self.questions[n].deliveries.push(given);
         Some((n, command.id))
     }
 
-    fn judge_delivery(&mut self, n: usize, link: usize, id: &str, dup: bool, peer: &dyn Display) {
+    fn judge_delivery(&mut self, n: usize, given: &Delivery, peer: &dyn Display) {
         let before = self.questions[n].deliveries.clone();
+        let &Delivery { link, ref id, dup, .. } = given;
         if dup {
             self.saw(Seen::CommandAgain);
+        }
+        if self.attempts_max(n) > 1 {
+            return self.judge_another_attempt(n, &before, given, peer);
         }
         // A superseded connection may be read after the one that took over: the repeat is seen first, the original later.
         let original = self.links[link].rivalled && before.iter().all(|delivery| delivery.dup);
         self.check(before.is_empty() || dup || original, Oracle::Wire, peer, || {
             format!("q{n} came again as if it were new")
         });
-        let same = before.iter().all(|delivery| delivery.id == id && delivery.link != link);
+        let same = before.iter().all(|delivery| delivery.id == *id && delivery.link != link);
         self.check(same, Oracle::Wire, peer, || format!("q{n} came as {id} after {before:?}"));
     }
 
@@ -81,7 +88,8 @@ impl Ledger {
     fn judge_promise(&mut self, n: usize, id: &str, peer: &dyn Display) {
         let question = &self.questions[n];
         // One request that was not sent promises nothing for its repeats, which are commands of their own.
-        let promised = !question.keyed || question.told.as_ref().is_some_and(|told| told.id == id);
+        let promised =
+            !question.keyed || question.told.as_ref().is_some_and(|told| told.id == command_of(id));
         let unsent = question.taken_back == Some(true);
         self.check(!unsent, Oracle::OneAnswer, peer, || format!("q{n} came after it was taken back unsent"));
         let question = &self.questions[n];

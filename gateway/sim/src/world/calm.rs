@@ -3,6 +3,8 @@
 //! Owns the order of the calm: settle, look at everything there is, test what storms test badly (order, take-over, prompt
 //! reports), and the end. The rules are the oracles' own; here is only what must happen.
 
+mod attempts;
+
 use super::World;
 use crate::agent::{Agent, Request};
 use crate::coverage::Seen;
@@ -32,11 +34,12 @@ impl World {
         for device in &mut self.devices {
             device.wish = if device.is_rival { Wish::Away } else { Wish::Ready };
         }
-        let chapters: [fn(&mut Self); 7] = [
+        let chapters: [fn(&mut Self); 8] = [
             Self::dismiss_rivals,
             Self::settle,
             Self::look,
             Self::order,
+            Self::try_again,
             Self::take_over,
             Self::leave,
             Self::finish,
@@ -117,13 +120,16 @@ impl World {
         self.check_journal_tells_presence();
     }
 
-    /// Three commands, each surely there before the next is asked, reach a device that was busy in that order.
+    /// Three commands, or as many as may wait, each surely there before the next is asked, reach a device that was busy in that order.
     fn order(&mut self) {
         let Some(&device) = self.ready_devices().first() else { return };
         self.devices[device].wish = Wish::Mute;
         let identity = self.devices[device].identity;
         let mut asked = Vec::new();
-        for _ in 0..3 {
+        // One that may be asked again keeps its place in the queue while the device has it.
+        let again = self.swarm.retry.is_some_and(|retry| retry.max_attempts > 1);
+        let fit = self.swarm.limits.commands_waiting_per_device as usize + usize::from(!again);
+        for _ in 0..fit.min(3) {
             asked.push(self.command(identity));
             self.rest();
         }

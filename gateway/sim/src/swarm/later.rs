@@ -1,0 +1,30 @@
+//! What came later into the draw of a run.
+//!
+//! Owns features that the first runs did not have. Each is drawn by dice of its own, so that no run without it changes.
+
+use super::{Swarm, pick};
+use engine::net::fake::Dice;
+
+/// How a command is to be tried again, in the words of a manifest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retry {
+    /// Attempts in all.
+    pub max_attempts: u32,
+    /// The pause before the second; it doubles.
+    pub backoff_ms: u64,
+}
+
+impl Swarm {
+    /// Draws it all.
+    pub fn draw_later(&mut self, seed: u64) {
+        self.draw_retry(&mut Dice::new(seed.wrapping_mul(0xA24B_AED4_963E_E407) ^ 0x7E));
+    }
+
+    fn draw_retry(&mut self, dice: &mut Dice) {
+        if dice.chance(450) {
+            let max_attempts = *pick(dice, &[1, 2, 3, 3, 5]).expect("a list");
+            let backoff_ms = *pick(dice, &[0, 10, 40, 200]).expect("a list");
+            self.retry = Some(Retry { max_attempts, backoff_ms });
+        }
+    }
+}
