@@ -237,6 +237,12 @@ impl<'a, S: Service> Cx<'a, S> {
         self.hub.unsent_bytes(conn)
     }
 
+    /// So much output waits for the connection that nothing more is read from it until the peer has taken some. A tenant with
+    /// more of its words at hand, whose answers may be long, yields then.
+    pub fn is_behind(&self, conn: Key) -> bool {
+        self.hub.is_behind(conn)
+    }
+
     /// Whether the peer may have said something that the tenant has not been offered yet: it waits in the kernel, or was left
     /// by the tenant. Who judges silence asks this first.
     pub fn has_unread(&self, conn: Key) -> bool {
@@ -249,7 +255,7 @@ impl<'a, S: Service> Cx<'a, S> {
         self.hub.post(to, mail);
     }
 
-    /// So much mail waits for neighbours that new work should be refused as *busy*. Answers, closes and moves must still
+    /// So much mail waits for neighbours that new work should be refused as *busy*, and that the core accepts nobody. Answers, closes and moves must still
     /// be posted: they are never refused.
     pub fn congested(&self) -> bool {
         self.hub.congested()

@@ -255,3 +255,28 @@ fn choked_output_is_bounded_by_the_mark_and_one_message() {
     assert!(refused > 70);
     house.cores[0].outside(|_, cx| assert!(cx.backlog_bytes(key) <= limits.marks.high_bytes + 50_000));
 }
+
+#[test]
+fn a_tenant_is_told_when_it_should_answer_no_more() {
+    let (mut house, client, key) = slow(1000);
+    let answer = pattern(10_000);
+    let said = answer.clone();
+    house.on_received(move |cx, key, bytes| {
+        for n in 0..bytes.len() {
+            if cx.is_behind(key) {
+                return Verdict::Yield { consumed: n };
+            }
+            cx.out(key).expect("open").extend_from_slice(&said);
+        }
+        Verdict::Continue { consumed: bytes.len() }
+    });
+    client.write(&[0; 100]);
+    house.settle();
+    house.cores[0].outside(|_, cx| assert!(cx.is_behind(key) && cx.backlog_bytes(key) <= LOW + answer.len()));
+    let mut heard = Vec::new();
+    while heard.len() < 100 * answer.len() {
+        heard.extend(read_all(&client).0);
+        house.settle();
+    }
+    assert_eq!(heard, answer.repeat(100), "none of them was forgotten");
+}

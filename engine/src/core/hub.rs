@@ -141,6 +141,10 @@ impl<S: Service> Hub<S> {
         self.conns.get(key).map_or(0, |conn| self.desks.unsent_bytes(conn.desk))
     }
 
+    pub(crate) fn is_behind(&self, key: Key) -> bool {
+        self.unsent_bytes(key) > self.limits.marks.low_bytes
+    }
+
     pub(crate) fn has_unread(&self, key: Key) -> bool {
         self.conns.get(key).is_some_and(|conn| conn.is(Flag::Readable) || conn.is(Flag::Offer))
     }

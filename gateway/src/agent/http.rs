@@ -148,6 +148,10 @@ impl Shard {
                     return Verdict::Pause { consumed: input.taken() };
                 }
             }
+            if cx.is_behind(conn) {
+                // Whoever asks on and does not read is not answered on: the rest of its requests waits.
+                return Verdict::Yield { consumed: input.taken() };
+            }
             if peer.heard.is_some() && peer.session.head(&input).is_some() {
                 // The gatekeeper has spoken about a caller who promised a large body.
                 self.promised(cx, conn, &input);
