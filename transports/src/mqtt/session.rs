@@ -27,7 +27,7 @@ use super::owed::{Answer, Owed};
 use super::{Arrival, Event, Limits, Violation};
 use crate::input::Input;
 use codec::mqtt::{
-    ConnAck, Connect, FixedHeader, Kind, Malformed, Packet, Publish, QoS, Subscribe, decode, encode_pingresp,
+    ConnAck, Connect, FixedHeader, Kind, Malformed, Packet, Publish, QoS, decode, encode_pingresp,
     encode_pubcomp, peek,
 };
 use std::sync::Arc;
@@ -324,12 +324,12 @@ impl Live {
                 encode_pubcomp(out, id);
                 None
             }
-            Packet::Subscribe(subscribe) => Some(Event::Subscribe(within(limits, subscribe)?)),
+            Packet::Subscribe(subscribe) => {
+                check_filters(limits, subscribe.filters().map(|(filter, _)| filter))?;
+                Some(Event::Subscribe(subscribe))
+            }
             Packet::Unsubscribe(unsubscribe) => {
-                let too_long = unsubscribe.filters().any(|filter| filter.len() > limits.topic_bytes_max);
-                if too_long {
-                    return Err(Violation::TopicTooLong);
-                }
+                check_filters(limits, unsubscribe.filters())?;
                 Some(Event::Unsubscribe(unsubscribe))
             }
             Packet::PingReq => {
@@ -374,14 +374,15 @@ impl Live {
     }
 }
 
-fn within<'b>(limits: &Limits, subscribe: Subscribe<'b>) -> Result<Subscribe<'b>, Violation> {
+fn check_filters<'b>(
+    limits: &Limits,
+    filters: impl Iterator<Item = &'b str> + Clone,
+) -> Result<(), Violation> {
     // One filter more than allowed is enough to know; a packet of a megabyte is not counted to its end.
     let most = usize::from(limits.filters_per_subscribe_max);
-    if subscribe.filters().nth(most).is_some() {
+    if filters.clone().nth(most).is_some() {
         return Err(Violation::SubscribeTooLong);
     }
-    match subscribe.filters().any(|(filter, _)| filter.len() > limits.topic_bytes_max) {
-        true => Err(Violation::TopicTooLong),
-        false => Ok(subscribe),
-    }
+    let too_long = filters.clone().any(|filter| filter.len() > limits.topic_bytes_max);
+    if too_long { Err(Violation::TopicTooLong) } else { Ok(()) }
 }

@@ -48,8 +48,8 @@ pub enum Violation {
     /// A topic or a filter longer than [`Limits::topic_bytes_max`](super::Limits::topic_bytes_max) (4.7.3; the limit is
     /// ours).
     TopicTooLong,
-    /// More filters in one SUBSCRIBE than
-    /// [`Limits::filters_per_subscribe_max`](super::Limits::filters_per_subscribe_max) (3.8.3; the limit is ours).
+    /// More filters in one SUBSCRIBE or UNSUBSCRIBE than
+    /// [`Limits::filters_per_subscribe_max`](super::Limits::filters_per_subscribe_max) (3.8.3, 3.10.3; the limit is ours).
     SubscribeTooLong,
     /// More QoS 2 messages between PUBLISH and PUBREL than
     /// [`Limits::qos2_open_max`](super::Limits::qos2_open_max) (4.3.3; the limit is ours).

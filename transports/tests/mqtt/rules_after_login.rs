@@ -81,6 +81,20 @@ fn refuses_a_subscribe_with_too_many_filters() {
 }
 
 #[test]
+fn refuses_an_unsubscribe_with_too_many_filters() {
+    let mut bench = Bench::live();
+    let unsubscribe = |filters: usize| {
+        let mut bytes = Vec::new();
+        encode_unsubscribe(&mut bytes, id(1), &vec!["a/b"; filters]).unwrap();
+        bytes
+    };
+    let told = bench.receive(&unsubscribe(16)).unwrap();
+    assert!(matches!(&told[..], [Told::Unsubscribe { filters, .. }] if filters.len() == 16));
+    assert_eq!(bench.receive(&unsubscribe(17)), Err(Violation::SubscribeTooLong));
+    assert!(bench.out.is_empty());
+}
+
+#[test]
 fn refuses_a_topic_and_a_filter_longer_than_any_device_needs() {
     let most = Limits::default().topic_bytes_max;
     for (length, verdict) in [(most, Ok(())), (most + 1, Err(Violation::TopicTooLong))] {
