@@ -8,7 +8,8 @@
 //!                     [paused]                 graceful stop: accept until none waits, then [closed]
 //! ```
 //!
-//! A paused door costs nothing: the kernel reports a waiting connection once, not for as long as it waits.
+//! While too much mail waits for neighbours no door is open, but in a graceful stop: who comes would only add to it, and waits in
+//! the kernel, where it costs nothing. A paused door costs nothing either: the kernel reports a waiting connection once, not for as long as it waits.
 
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,8 @@ impl<N: Net, S: Service> Core<N, S> {
         let due = |door: &Door| match door.paused_until {
             _ if door.closed => None,
             _ if self.hub.draining => Some(ended),
+            // Whoever looks after the mail comes by here.
+            _ if self.hub.congested() => None,
             until => door.waiting.then_some(until.unwrap_or(ended)),
         };
         self.doors.iter().filter_map(due).min()
@@ -77,7 +80,7 @@ impl<N: Net, S: Service> Core<N, S> {
         for listener in 0..self.doors.len() {
             if self.hub.draining {
                 self.accept_last(listener);
-            } else if self.doors[listener].open_at(self.hub.now) {
+            } else if self.doors[listener].open_at(self.hub.now) && !self.hub.congested() {
                 self.accept_batch(listener);
             }
         }

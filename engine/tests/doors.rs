@@ -140,3 +140,34 @@ fn a_crash_resets_everyone_and_the_next_house_starts_afresh() {
     next.settle();
     assert_eq!(next.probe().calls, [Call::Opened(key), Call::Received(key, b"hello again".to_vec())]);
 }
+
+#[test]
+fn a_congested_core_accepts_nobody_until_its_mail_has_left() {
+    let mut house = House::new(2);
+    house.cores[0].outside(|_, cx| (0..6000).for_each(|n| cx.post(1, n)));
+    house.cores[0].turn();
+    let _clients: Vec<_> = (0..3).map(|_| house.kernel.connect_at(0, 0)).collect();
+    for _ in 0..3 {
+        house.cores[0].turn();
+        let asked = house.kernel.asked_to_sleep(0).expect("it looks after its mail");
+        assert!(!asked.is_zero(), "it does not spin");
+    }
+    assert_eq!(house.probe().conns().len(), 0);
+    for _ in 0..200 {
+        house.turn();
+    }
+    assert_eq!(house.probe().conns().len(), 3, "nobody is forgotten");
+}
+
+#[test]
+fn a_congested_core_lets_in_who_waits_when_it_stops() {
+    let mut house = House::new(2);
+    house.cores[0].outside(|_, cx| (0..6000).for_each(|n| cx.post(1, n)));
+    house.cores[0].turn();
+    let _clients: Vec<_> = (0..3).map(|_| house.kernel.connect_at(0, 0)).collect();
+    let deadline = house.now() + Duration::from_secs(1);
+    house.outside.drain(0, deadline);
+    house.cores[0].turn();
+    house.cores[0].turn();
+    assert_eq!(house.probe().conns().len(), 3);
+}
