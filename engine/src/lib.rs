@@ -39,6 +39,7 @@ pub mod timer;
 pub mod tls;
 pub mod wiring;
 
+pub use crate::core::conn::LISTENERS_MAX;
 pub use crate::core::{Core, Limits, Turn};
 pub use crate::letter::Letter;
 pub use crate::net::Net;

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use mio::Waker;
 
+use crate::core::conn::LISTENERS_MAX;
 use crate::core::{Core, Limits, Turn};
 use crate::mailbox::{Bell, RETRY_AFTER, RING_LETTERS};
 use crate::net::os::{self, OsNet};
@@ -209,6 +210,10 @@ fn settle<S: Service>(outside: &mut Outside<OsNet, S>) {
 
 /// Binds every address for every core: the addresses, and each core's share.
 fn bind_all(cores: usize, specs: &[ListenSpec]) -> io::Result<(Vec<SocketAddr>, Vec<Vec<TcpListener>>)> {
+    if specs.len() > LISTENERS_MAX {
+        let complaint = format!("{} listeners are more than {LISTENERS_MAX}", specs.len());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, complaint));
+    }
     let mut shares: Vec<Vec<TcpListener>> = (0..cores).map(|_| Vec::new()).collect();
     let mut addresses = Vec::with_capacity(specs.len());
     for spec in specs {

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits::Limits;
+use engine::LISTENERS_MAX;
 
 /// The folder for keys and the store, when the configuration names none.
 pub const DATA_DIR: &str = "gateway-data";
@@ -221,6 +222,12 @@ impl Config {
         let mut problems = Vec::new();
         if self.listen.is_empty() {
             problems.push("there is no [[listen]]: nobody could connect".to_owned());
+        }
+        if self.listen.len() > LISTENERS_MAX {
+            problems.push(format!(
+                "there are {} [[listen]], and there may be at most {LISTENERS_MAX}",
+                self.listen.len()
+            ));
         }
         let mut seen = BTreeSet::new();
         for (index, listen) in self.listen.iter().enumerate() {

@@ -21,6 +21,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::service::{Close, Opened};
 
+/// Listeners of a house: a connection remembers its own in one byte.
+pub const LISTENERS_MAX: usize = u8::MAX as usize + 1;
+
 /// A connection's row.
 pub(crate) struct Conn {
     peer: [u8; 16],
@@ -77,7 +80,7 @@ impl Conn {
             IpAddr::V4(ip) => ip.to_ipv6_mapped(),
             IpAddr::V6(ip) => ip,
         };
-        debug_assert!(opened.listener <= usize::from(u8::MAX));
+        debug_assert!(opened.listener < LISTENERS_MAX);
         Conn {
             peer: ip.octets(),
             port: opened.peer.port(),

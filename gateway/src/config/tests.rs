@@ -89,6 +89,10 @@ fn refuses_what_it_cannot_serve_with_a_sentence() {
         (listen("serves = []\n"), "serves is empty"),
         (listen("serves = [\"devils\"]\n"), "unknown variant `devils`"),
         (listen("") + &listen(""), "127.0.0.1:80 is taken"),
+        (
+            listen("").replace(":80", ":0").repeat(257),
+            "there are 257 [[listen]], and there may be at most 256",
+        ),
         ("[auth]\nmode = \"http\"\n".into(), "needs auth.url"),
         ("[auth]\nmode = \"http\"\nurl = \"ftp://host/\"\n".into(), "http://HOST"),
         ("[auth]\nmode = \"http\"\nurl = \"host:9000\"\n".into(), "http://HOST"),
