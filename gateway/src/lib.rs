@@ -28,6 +28,7 @@ pub mod dev;
 pub mod device;
 #[cfg(test)]
 pub(crate) mod docs;
+mod ending;
 pub mod limits;
 pub mod log;
 pub mod mail;

@@ -6,7 +6,7 @@ use crate::agent::http::{HttpPeer, Waits};
 use crate::device::conversation::{MqttPeer, Standing};
 use crate::device::lines::Lines;
 use crate::device::probe::Probe;
-use crate::metrics::Transport;
+use crate::metrics::{Closed, Transport};
 use engine::Key;
 
 /// The other end of a connection. Boxed, so that the table costs the same for every kind.
@@ -20,6 +20,8 @@ pub enum Peer {
     Probe(Box<Probe>),
     /// A WebSocket that carries the session with this key.
     Carrier(Key),
+    /// Nobody any more: its conversation is over, and it is being hung up on.
+    Gone(Closed),
 }
 
 impl Peer {
@@ -29,7 +31,7 @@ impl Peer {
             Self::Mqtt(peer) => Some(peer.transport()),
             Self::Http(_) => Some(Transport::Http),
             // It is counted with its session.
-            Self::Probe(_) | Self::Carrier(_) => None,
+            Self::Probe(_) | Self::Carrier(_) | Self::Gone(_) => None,
         }
     }
 }
@@ -71,7 +73,7 @@ impl Peers {
     pub fn mqtt_mut(&mut self, conn: Key) -> Option<&mut MqttPeer> {
         match self.get_mut(conn)? {
             Peer::Mqtt(peer) => Some(peer),
-            Peer::Http(_) | Peer::Probe(_) | Peer::Carrier(_) => None,
+            Peer::Http(_) | Peer::Probe(_) | Peer::Carrier(_) | Peer::Gone(_) => None,
         }
     }
 
@@ -84,7 +86,7 @@ impl Peers {
     pub fn http_mut(&mut self, conn: Key) -> Option<&mut HttpPeer> {
         match self.get_mut(conn)? {
             Peer::Http(peer) => Some(peer),
-            Peer::Mqtt(_) | Peer::Probe(_) | Peer::Carrier(_) => None,
+            Peer::Mqtt(_) | Peer::Probe(_) | Peer::Carrier(_) | Peer::Gone(_) => None,
         }
     }
 

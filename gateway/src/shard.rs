@@ -244,7 +244,7 @@ impl Service for Shard {
             Some(Peer::Http(_)) => self.agent_speaks(cx, conn, bytes),
             Some(Peer::Probe(_)) => self.probe_speaks(cx, conn, bytes),
             Some(&mut Peer::Carrier(session)) => self.socketio_speaks(cx, session, bytes),
-            None => Verdict::Close,
+            Some(Peer::Gone(_)) | None => Verdict::Close,
         };
         if let Verdict::Continue { consumed } | Verdict::Yield { consumed } | Verdict::Pause { consumed } =
             &verdict
@@ -311,7 +311,7 @@ impl Service for Shard {
         match self.peers.get_mut(conn) {
             Some(Peer::Mqtt(_)) => self.device_due(cx, conn),
             Some(Peer::Http(_)) => self.agent_due(cx, conn),
-            Some(Peer::Probe(_) | Peer::Carrier(_)) | None => {}
+            Some(Peer::Probe(_) | Peer::Carrier(_) | Peer::Gone(_)) | None => {}
         }
         self.set_deadline(cx, conn);
         self.settle_lines(cx);
@@ -341,13 +341,14 @@ impl Service for Shard {
                     self.speak(cx, device);
                 }
             }
-            Some(Peer::Probe(_)) | None => {}
+            Some(Peer::Probe(_) | Peer::Gone(_)) | None => {}
         }
         self.settle_lines(cx);
     }
 
     fn closed(&mut self, cx: &mut Cx<'_>, conn: Key, close: Close) {
         self.farewell_stranger(conn);
+        self.count_end(conn, close);
         if let (Close::Tls, Some(opened)) = (close, cx.came_from(conn)) {
             // Anybody can make this happen, so it is no warning; the metrics count how handshakes end.
             tracing::debug!(peer = %opened.peer, listener = opened.listener, "TLS failed");
@@ -357,7 +358,7 @@ impl Service for Shard {
             Some(Peer::Http(peer)) => self.agent_left(cx, conn, *peer, close),
             Some(Peer::Probe(probe)) => self.probe_left(cx, &probe, conn),
             Some(Peer::Carrier(session)) => self.carrier_left(cx, session, close),
-            None => {}
+            Some(Peer::Gone(_)) | None => {}
         }
         self.settle_lines(cx);
     }

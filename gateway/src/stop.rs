@@ -74,7 +74,7 @@ impl Shard {
                     let commands = talk.is_some_and(|talk| talk.is_busy()).then_some("commands");
                     commands.or((peer.session.owes() > 0).then_some("acknowledgements"))
                 }),
-                Peer::Probe(_) => None,
+                Peer::Probe(_) | Peer::Gone(_) => None,
                 // It goes with its session.
                 Peer::Carrier(_) => Some("a session"),
                 Peer::Http(peer) => match peer.waits {

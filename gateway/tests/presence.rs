@@ -8,7 +8,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use support::device::{Device, Word};
 use support::raw::{Hello, Raw, publish};
-use support::scene::Scene;
+use support::scene::{Scene, metric};
 use support::{SOON, wait_for};
 
 fn described(scene: &Scene, name: &str, clean_session: bool) -> Device {
@@ -309,4 +309,63 @@ fn what_cannot_be_read_is_no_manifest_and_the_device_stays() {
     assert_eq!(raw.take(4), [0x40, 2, 0, 1]);
     assert!(String::from_utf8_lossy(&raw.packet()).contains("connected"), "no commands are a manifest");
     scene.must_serve("after manifests that are none");
+}
+
+/// Every end of a connection has one reason, whoever ended it and however many rules were at work.
+#[test]
+fn each_connection_that_ends_is_counted_once() {
+    let scene = Scene::on_cores(2, "");
+    let (mqtt, http) = (scene.gateway.mqtt, scene.gateway.http);
+    let log_in = |name: &str, key: &str| {
+        let mut raw = Raw::sending(mqtt, &Hello::new("alpha", name, key).packet());
+        raw.take(4);
+        raw
+    };
+    Raw::sending(mqtt, &[0xc0, 0]).must_be_closed("no CONNECT", b"");
+    let mut broken = log_in("broken", &scene.key);
+    broken.send(&[0xc1, 0]);
+    assert!(broken.closed_within(SOON).is_some());
+    let mut polite = log_in("polite", &scene.key);
+    polite.send(&[0xe0, 0]);
+    assert!(polite.closed_within(SOON).is_some());
+    let mut older = log_in("twin", &scene.key);
+    let newer = log_in("twin", &scene.key);
+    assert!(older.closed_within(SOON).is_some());
+    newer.reset();
+    assert!(log_in("wrong", "api_wrong").closed_within(SOON).is_some());
+    let mut unwanted = log_in("unwanted", &scene.key);
+    assert_eq!(scene.alpha.post("/devices/unwanted/disable", &json!({}), &[]).status, 200);
+    assert!(unwanted.closed_within(SOON).is_some());
+    assert!(Raw::sending(http, b"nonsense\r\n\r\n").closed_within(SOON).is_some());
+    let asked = b"GET /healthz HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n";
+    assert!(Raw::sending(http, asked).closed_within(SOON).is_some());
+    drop(Raw::connect(mqtt));
+    let sum = |page: &str, family: &str| -> u64 {
+        let family = format!("{family}{{");
+        let values = page.lines().filter(|line| line.starts_with(&family));
+        values
+            .map(|line| {
+                line.rsplit(' ').next().and_then(|value| value.parse::<u64>().ok()).expect("a number")
+            })
+            .sum()
+    };
+    let page = wait_for("what was accepted is open or has ended, each once", SOON, || {
+        let page = scene.metrics();
+        let closed = sum(&page, "gateway_closed_total");
+        let accepted = metric(&page, "gateway_accepts_total{outcome=\"accepted\"}") as u64;
+        (closed >= 10
+            && closed == sum(&page, "gateway_ended_total")
+            && closed == accepted - sum(&page, "gateway_connections"))
+        .then_some(page)
+    });
+    for (reason, count) in [
+        ("protocol_violation", 3),
+        ("taken_over", 1),
+        ("auth_failed", 1),
+        ("disabled", 1),
+        ("connection_lost", 2),
+    ] {
+        let counted = metric(&page, &format!("gateway_closed_total{{reason=\"{reason}\"}}"));
+        assert_eq!(counted as u64, count, "{reason}: {page}");
+    }
 }

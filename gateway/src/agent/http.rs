@@ -51,6 +51,8 @@ pub struct HttpPeer {
     pub rechecking: bool,
     /// The gatekeeper's last word on a key that it showed.
     pub heard: Option<Box<Judged>>,
+    /// Why we hung up, where that is not the end of an answer.
+    pub verdict: Option<Closed>,
 }
 
 /// What a connection waits for.
@@ -108,6 +110,7 @@ impl HttpPeer {
             grant: None,
             rechecking: false,
             heard: None,
+            verdict: None,
         }
     }
 
@@ -165,7 +168,7 @@ impl Shard {
                 Err(violation) => {
                     tracing::debug!(violation = violation.name(), "hung up on an HTTP peer");
                     violation.answer(out);
-                    self.counters.closed(Closed::ProtocolViolation);
+                    peer.verdict = Some(Closed::ProtocolViolation);
                     return Verdict::Close;
                 }
             }
@@ -437,10 +440,10 @@ impl Shard {
         }
         if let Err(violation) = peer.session.handle_timeout(now) {
             peer.waits = Waits::End;
+            peer.verdict = Some(Closed::IdleTimeout);
             if let Some(out) = cx.out_urgent(conn) {
                 violation.answer(out);
             }
-            self.counters.closed(Closed::IdleTimeout);
             cx.hang_up(conn);
         }
     }

@@ -12,7 +12,7 @@ use crate::auth::mail::{Judged, Question, ToGatekeeper, Verdict, Via};
 use crate::auth::{Agent, Digest, Grant, Known, Operations, Sealed};
 use crate::device::vetting::stands;
 use crate::mail::Mail;
-use crate::metrics::AuthOutcome;
+use crate::metrics::{AuthOutcome, Closed};
 use crate::peer::Peer;
 use crate::shard::{Cx, Shard};
 use engine::Key;
@@ -309,6 +309,7 @@ impl Shard {
             Waits::Request | Waits::Verdict(_) | Waits::Session(..) | Waits::End => {}
             Waits::Stream(_) | Waits::Tap(_) => {
                 tracing::info!("ended an event stream whose key counts no more");
+                peer.verdict = Some(Closed::AuthFailed);
                 cx.hang_up(conn);
             }
             Waits::Opening(_) => {

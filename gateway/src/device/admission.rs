@@ -106,7 +106,6 @@ impl Shard {
             Some(_) | None => Vec::new(),
         };
         for elder in elders {
-            self.counters.closed(Closed::TakenOver);
             self.part(cx, elder, Reason::TakenOver);
         }
         self.seat(cx, conn, device, grant, clean_session);
@@ -215,7 +214,6 @@ impl Shard {
     /// commands with it; otherwise they are settled before the new connection may speak.
     fn unseat_older(&mut self, cx: &mut Cx<'_>, device: Key) -> bool {
         let Some(seat) = self.devices.get_mut(device).and_then(Row::unseat) else { return false };
-        self.counters.closed(Closed::TakenOver);
         let now = cx.now();
         let session = match self.peers.remove(seat.conn) {
             Some(Peer::Mqtt(mut peer)) => {
@@ -226,6 +224,7 @@ impl Shard {
                 let left = Session::new(self.facts.mqtt.clone(), now);
                 let session = std::mem::replace(&mut peer.session, left);
                 self.put_away(seat.conn, peer);
+                self.leave_behind(cx, seat.conn, Closed::TakenOver);
                 Some(session)
             }
             _ => None,

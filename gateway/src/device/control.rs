@@ -164,10 +164,10 @@ impl Shard {
         }
         if let Some(seat) = &seat {
             row.remember_end(reason, cx.wall_ms(), self.facts.limits.closes_kept_per_device as usize);
-            self.counters.closed(Closed::Disabled);
             self.part(cx, seat.conn, reason);
             if let Some(Peer::Mqtt(peer)) = self.peers.remove(seat.conn) {
                 self.put_away(seat.conn, peer);
+                self.leave_behind(cx, seat.conn, Closed::Disabled);
             }
         }
         self.settle_all(cx, device, |_| true);

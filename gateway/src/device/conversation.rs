@@ -20,7 +20,9 @@ use super::tap::Way;
 use super::topic::{Inbound, Outbound, own_suffix};
 use super::vetting::{Barred, Waiting};
 use super::wire::Wire;
-use crate::metrics::{Closed, Direction};
+use crate::ending::by_reason;
+use crate::metrics::Direction;
+use crate::peer::Peer;
 use crate::shard::{Baggage, Cx, Facts, Shard};
 use codec::mqtt::{PacketId, QoS, Subscribe, SubscribeCode, Unsubscribe};
 use engine::{Key, Verdict};
@@ -173,7 +175,6 @@ impl Shard {
                 Ok(None) => return Pace::Whole,
                 Err(violation) => {
                     tracing::debug!(violation = violation.name(), "hung up on an MQTT peer");
-                    self.counters.closed(Closed::ProtocolViolation);
                     self.blame(conn, Reason::ProtocolViolation);
                     Step::Close
                 }
@@ -205,9 +206,7 @@ impl Shard {
     pub(super) fn send_home(&mut self, conn: Key, core: usize, consumed: usize) -> Verdict<Baggage> {
         self.farewell_stranger(conn);
         match self.peers.remove(conn) {
-            Some(crate::peer::Peer::Mqtt(peer)) => {
-                Verdict::Move { to: core, consumed, baggage: Baggage::Device(peer) }
-            }
+            Some(Peer::Mqtt(peer)) => Verdict::Move { to: core, consumed, baggage: Baggage::Device(peer) },
             _ => Verdict::Close,
         }
     }
@@ -375,10 +374,12 @@ impl Shard {
         }
     }
 
-    /// Remembers why a connection is about to end, for [`Shard::device_left`].
+    /// Remembers why a connection is about to end.
     pub(crate) fn blame(&mut self, conn: Key, reason: Reason) {
-        if let Some(peer) = self.peers.mqtt_mut(conn) {
-            peer.verdict.get_or_insert(reason);
+        match self.peers.get_mut(conn) {
+            Some(Peer::Mqtt(peer)) => _ = peer.verdict.get_or_insert(reason),
+            Some(Peer::Http(peer)) => _ = peer.verdict.get_or_insert(by_reason(reason)),
+            Some(Peer::Probe(_) | Peer::Carrier(_) | Peer::Gone(_)) | None => {}
         }
     }
 }

@@ -12,6 +12,7 @@
 //! ```
 
 use super::unidentified::Unidentified;
+use crate::metrics::Closed;
 use crate::shard::{Alarmed, Cx};
 use engine::{Alarm, Key, Opened, Slots};
 use std::time::Instant;
@@ -38,6 +39,8 @@ pub struct Line {
     pub carrier: Option<Key>,
     /// The last words of one whose conversation is gone.
     pub last_words: Option<Vec<u8>>,
+    /// Why its conversation ended before it.
+    pub ended: Option<Closed>,
     /// It is over at the end of this callback.
     pub doomed: bool,
     /// More waits for a poll than may.

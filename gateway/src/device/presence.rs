@@ -17,7 +17,6 @@ use super::status::{Reason, Status};
 use crate::auth::mail::ToGatekeeper;
 use crate::auth::{Grant, Keys};
 use crate::mail::Mail;
-use crate::metrics::Closed;
 use crate::peer::Peer;
 use crate::shard::{Cx, Shard};
 use crate::store::record::EventKind;
@@ -46,7 +45,7 @@ impl Shard {
         let at = match self.peers.get_mut(conn) {
             None => return,
             Some(Peer::Http(peer)) => peer.next_timeout(),
-            Some(Peer::Probe(_) | Peer::Carrier(_)) => return,
+            Some(Peer::Probe(_) | Peer::Carrier(_) | Peer::Gone(_)) => return,
             Some(Peer::Mqtt(peer)) => {
                 let session = peer.next_timeout();
                 let held_up = match &peer.standing {
@@ -101,7 +100,6 @@ impl Shard {
         let Some(peer) = self.peers.mqtt_mut(conn) else { return };
         if let Err(violation) = peer.session.handle_timeout(now) {
             tracing::debug!(violation = violation.name(), "an MQTT peer let its time pass");
-            self.counters.closed(Closed::KeepaliveTimeout);
             return self.part(cx, conn, Reason::KeepaliveTimeout);
         }
         let Some(device) = peer.seated() else { return };
@@ -113,7 +111,6 @@ impl Shard {
             row.set_status(Status::Late, Reason::HeartbeatMissed, cx.wall_ms());
             return;
         }
-        self.counters.closed(Closed::HeartbeatTimeout);
         self.part(cx, conn, Reason::HeartbeatTimeout);
     }
 
@@ -133,7 +130,6 @@ impl Shard {
             Close::Stalled => Reason::SlowReader,
             Close::Drained => Reason::GatewayStopped,
         });
-        self.counters.closed(closed_by(reason));
         let seat = row.unseat();
         row.set_status(Status::Offline, reason, cx.wall_ms());
         #[cfg(planted)]
@@ -200,21 +196,5 @@ impl Shard {
         if row.seat.is_none() {
             self.settle_all(cx, device, |_| true);
         }
-    }
-}
-
-/// The counter of a reason.
-fn closed_by(reason: Reason) -> Closed {
-    match reason {
-        Reason::Connected | Reason::HeartbeatMissed | Reason::ConnectionLost => Closed::ConnectionLost,
-        Reason::TakenOver => Closed::TakenOver,
-        Reason::Disconnected => Closed::Disconnected,
-        Reason::KeepaliveTimeout => Closed::KeepaliveTimeout,
-        Reason::HeartbeatTimeout => Closed::HeartbeatTimeout,
-        Reason::ProtocolViolation => Closed::ProtocolViolation,
-        Reason::AuthFailed => Closed::AuthFailed,
-        Reason::SlowReader => Closed::SlowReader,
-        Reason::GatewayStopped => Closed::GatewayStopped,
-        Reason::Disabled | Reason::Enabled | Reason::Removed | Reason::Registered => Closed::Disabled,
     }
 }

@@ -17,7 +17,6 @@ use super::status::Reason;
 use super::translator::Heard;
 use super::wire::Wire;
 use crate::mail::Mail;
-use crate::metrics::Closed;
 use crate::shard::{Cx, Shard};
 use engine::Key;
 use std::collections::VecDeque;
@@ -175,7 +174,6 @@ impl Shard {
     /// A rule of the layers below was broken.
     pub(super) fn broken(&mut self, cx: &mut Cx<'_>, conn: Key, rule: &'static str) -> Pace {
         tracing::debug!(violation = rule, "hung up on a Socket.IO peer");
-        self.counters.closed(Closed::ProtocolViolation);
         self.blame(conn, Reason::ProtocolViolation);
         self.refuse_post(cx, conn);
         Pace::Over

@@ -154,7 +154,7 @@ impl Shard {
     pub(crate) fn keeps(&mut self, cx: &mut Cx<'_>, conn: Key, bytes: usize) {
         let carried = match self.peers.get_mut(conn) {
             Some(&mut Peer::Carrier(session)) => Some(session),
-            Some(Peer::Mqtt(_) | Peer::Http(_) | Peer::Probe(_)) | None => None,
+            Some(Peer::Mqtt(_) | Peer::Http(_) | Peer::Probe(_) | Peer::Gone(_)) | None => None,
         };
         let held =
             self.translator_mut(carried.unwrap_or(conn)).map_or(0, |translator| translator.held_bytes());

@@ -255,7 +255,7 @@ impl Shard {
             (Some(Peer::Mqtt(_)), true) => self.device_rechecked(cx, judged.asker, judged.verdict),
             (Some(Peer::Http(_)), false) => self.request_judged(cx, judged),
             (Some(Peer::Http(_)), true) => self.agent_rechecked(cx, judged.asker, judged.verdict),
-            (Some(Peer::Probe(_) | Peer::Carrier(_)) | None, _) => {}
+            (Some(Peer::Probe(_) | Peer::Carrier(_) | Peer::Gone(_)) | None, _) => {}
         }
     }
 }

@@ -14,7 +14,7 @@ use super::status::Reason;
 use super::topic::own_suffix;
 use super::translator::Translator;
 use crate::agent::errors::{ApiError, CONTENT_TYPE, Problem};
-use crate::metrics::{AuthOutcome, Closed, Transport};
+use crate::metrics::{AuthOutcome, Transport};
 use crate::peer::Peer;
 use crate::shard::{Baggage, Cx, Facts, Shard};
 use engine::{Key, Verdict};
@@ -196,7 +196,6 @@ impl Shard {
         }
         let Err(rule) = translator.handle_timeout(out, now) else { return true };
         tracing::debug!(violation = rule, "a Socket.IO peer let its time pass");
-        self.counters.closed(Closed::KeepaliveTimeout);
         self.part(cx, conn, Reason::KeepaliveTimeout);
         false
     }
@@ -222,7 +221,6 @@ impl Shard {
             End::Closed(_) => self.blame(conn, Reason::ConnectionLost),
             End::Broken(violation) => {
                 tracing::debug!(violation = violation.name(), "hung up on a WebSocket peer");
-                self.counters.closed(Closed::ProtocolViolation);
                 self.blame(conn, Reason::ProtocolViolation);
             }
         }

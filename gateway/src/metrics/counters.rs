@@ -181,6 +181,11 @@ impl Counters {
         self.rise(Family::Closed, &[reason as usize], 1);
     }
 
+    /// How many connections have ended, for whatever reason.
+    pub fn ends(&self) -> u64 {
+        self.series(Family::Closed as usize).iter().sum()
+    }
+
     /// A key was checked.
     pub fn auth(&mut self, outcome: AuthOutcome) {
         self.rise(Family::Auth, &[outcome as usize], 1);

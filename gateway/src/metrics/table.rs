@@ -124,7 +124,7 @@ pub(super) const ROWS: [Row; 40] = [
         "gateway_closed_total",
         Kind::Counter,
         &[("reason", Closed::WORDS)],
-        "Connections that ended, by the reason that the gateway knows.",
+        "Connections that ended, each with the one reason that the gateway knows.",
     ),
     row(
         "gateway_auth_total",

@@ -39,6 +39,8 @@ pub fn check_ceilings(house: &mut House, core: usize, high_bytes: usize, ledger:
         }
     });
     house.cores[core].service.check_invariants();
+    let ended: u64 = house.cores[core].stats().closed.iter().sum();
+    assert_eq!(house.cores[core].service.counters().ends(), ended, "each connection's end has one reason");
 }
 
 /// What must hold when everybody has left.
