@@ -18,5 +18,6 @@ pub mod pending;
 pub mod records;
 pub mod repeats;
 pub mod settle;
+pub mod shares;
 pub mod story;
 pub mod text;

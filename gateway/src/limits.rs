@@ -203,15 +203,16 @@ limits! {
         /// Commands that wait in order for one device, those that may be asked again included; one more is answered 503
         /// `device-busy`.
         commands_waiting_per_device: u32 = 64, 1..=100_000, "commands";
-        /// Time that the answer to a request with an idempotency key is kept for a repeat.
+        /// Time that the answer to a request with an idempotency key is kept for a repeat, from the end of the command on.
         idempotency_ms: u64 = 86_400_000, 1000..=604_800_000, "ms";
-        /// Idempotency keys that one core keeps; the oldest settled one gives way.
+        /// Idempotency keys that one core keeps; the oldest settled one of the agent that holds the most gives way.
         idempotency_keys_per_core: u32 = 100_000, 1..=10_000_000, "keys";
-        /// Bytes of answers that one core keeps for repeats; the oldest gives way.
+        /// Bytes of answers that one core keeps for repeats; the oldest of the agent that holds the most gives way.
         idempotency_bytes_per_core: usize = 67_108_864, 65_536..=17_179_869_184, "bytes";
-        /// Ended commands that one core remembers, for those who ask how one went; the oldest gives way.
+        /// Ended commands that one core remembers, for those who ask how one went; the oldest of the agent that holds the most gives way.
         command_records_per_core: u32 = 4096, 0..=10_000_000, "commands";
-        /// Bytes of names and answers of the ended commands that one core remembers; the oldest gives way.
+        /// Bytes of names and answers of the ended commands that one core remembers; the oldest of the agent that holds the most gives
+        /// way.
         command_records_bytes_per_core: usize = 16_777_216, 65_536..=17_179_869_184, "bytes";
         /// Shortest `timeoutMs` accepted; a shorter one is answered 422.
         timeout_ms_min: u64 = 1000, 1..=3_600_000, "ms";

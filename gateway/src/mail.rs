@@ -9,6 +9,7 @@
 //!   agent's core  -- Ask ------------>  home core        home core -- Store(Keep) -->  store writer
 //!                 <- Accepted --------                             <- Stored(Kept) --
 //!                 <- Settled ---------
+//!                 -- Left ----------->  home core
 //!   agent's core  -- Inquire -------->  home core
 //!                 <- Told ------------
 //!   agent's core  -- Control -------->  home core
@@ -29,6 +30,7 @@ use crate::certificates::News;
 use crate::command::id::CommandId;
 use crate::command::inquiry::{Inquiry, Told};
 use crate::command::outcome::Outcome;
+use crate::command::repeats::Waiter;
 use crate::command::text::AskText;
 use crate::device::control::{Control, Controlled};
 use crate::device::polling::{Homeward, PollMail, Polled};
@@ -45,6 +47,8 @@ use std::sync::Arc;
 pub enum Mail {
     /// To the device's home core: please run this command.
     Ask(Ask),
+    /// To the device's home core: a request with an idempotency key is gone, and waits no more.
+    Left(Left),
     /// Back to the agent's core: the command is taken, for a request that does not wait for its end.
     Accepted(Accepted),
     /// Back to the agent's core: the command's one and only end.
@@ -127,6 +131,15 @@ pub struct Ask {
     pub waits: bool,
     /// The command may wait for a device that is away.
     pub queues: bool,
+}
+
+/// A request with an idempotency key is gone.
+#[derive(Clone, Copy, Debug)]
+pub struct Left {
+    /// What stands for (agent, device, key).
+    pub name: u128,
+    /// The request.
+    pub waiter: Waiter,
 }
 
 /// A command was taken; its request does not wait for the end.

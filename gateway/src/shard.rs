@@ -12,7 +12,7 @@ use crate::buffers::Buffers;
 use crate::command::again::Attempt;
 use crate::command::pending::Pending;
 use crate::command::records::Records;
-use crate::command::repeats::Repeats;
+use crate::command::repeats::{RepeatLimits, Repeats};
 use crate::config::{Protocol, Serves};
 use crate::device::antechamber::Antechamber;
 use crate::device::conflict::Conflicts;
@@ -39,7 +39,7 @@ use hashbrown::HashMap;
 use siphasher::sip::SipHasher13;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a shard may ask of its core.
 pub type Cx<'a> = engine::Cx<'a, Shard>;
@@ -162,7 +162,13 @@ impl Shard {
             core_bytes_max: facts.limits.manifest_bytes_per_core,
             unused_bytes_max: facts.limits.manifest_unused_bytes_per_core,
         });
+        let repeats = Repeats::new(RepeatLimits {
+            keys_max: facts.limits.idempotency_keys_per_core as usize,
+            bytes_max: facts.limits.idempotency_bytes_per_core,
+            kept_for: Duration::from_millis(facts.limits.idempotency_ms),
+        });
         Self {
+            repeats,
             manifests,
             records,
             unidentified: strangers(),
@@ -177,7 +183,6 @@ impl Shard {
             conflicts: Conflicts::default(),
             refusals: Refusals::default(),
             pending: Slots::new(),
-            repeats: Repeats::default(),
             held: Slots::new(),
             tickets: Slots::new(),
             buffers: Buffers::default(),
@@ -272,6 +277,7 @@ impl Service for Shard {
     fn mail(&mut self, cx: &mut Cx<'_>, from: usize, mail: Mail) {
         match mail {
             Mail::Ask(ask) => self.asked(cx, ask),
+            Mail::Left(left) => self.repeats.leave(left.name, left.waiter),
             Mail::Accepted(accepted) => self.answer_accepted(cx, &accepted),
             Mail::Inquire(inquiry) => self.inquired(cx, inquiry),
             Mail::Told(told) => self.answer_inquiry(cx, told),

@@ -9,9 +9,10 @@ use super::http::Waits;
 use super::routes::Tongue;
 use super::ticket::{Awaits, Ticket};
 use crate::auth::Agent;
+use crate::command::repeats::Waiter;
 use crate::command::text::AskText;
 use crate::device::name::HomeHash;
-use crate::mail::{Accepted, Ask, Mail, Settled};
+use crate::mail::{Accepted, Ask, Left, Mail, Settled};
 use crate::shard::{Cx, Shard};
 use codec::json::{Kind, Raw, members};
 use engine::Key;
@@ -90,7 +91,8 @@ impl Shard {
         };
         let home = HomeHash::home(self.facts.home.of(agent.name(), device), cx.cores());
         let afterwards = (!waits).then(|| Afterwards { agent: agent.clone(), preferred });
-        let ticket = self.tickets.insert(Ticket { conn, awaits: Awaits::Command(afterwards) });
+        let repeat = (!is_sole).then(|| (home, self.facts.home.of_repeat(agent.name(), device, key)));
+        let ticket = self.tickets.insert(Ticket { conn, awaits: Awaits::Command { afterwards, repeat } });
         if let Some(peer) = self.peers.http_mut(conn) {
             peer.waits = Waits::Ticket(ticket);
         }
@@ -150,6 +152,16 @@ impl Shard {
         ms.map(Some).ok_or((ApiError::InvalidTimeout, ""))
     }
 
+    /// A request that waits for mail is gone. Where others may wait for the same command, it makes room for them.
+    pub(super) fn ticket_left(&mut self, cx: &mut Cx<'_>, ticket: Key) {
+        if let Some(Ticket { awaits: Awaits::Command { repeat: Some((home, name)), .. }, .. }) =
+            self.tickets.remove(ticket)
+        {
+            let waiter = Waiter { core: cx.core(), ticket };
+            cx.post(home, Mail::Left(Left { name, waiter }));
+        }
+    }
+
     /// Answers that the command was not sent.
     pub(super) fn unsent(&mut self, cx: &mut Cx<'_>, conn: Key, error: ApiError, detail: &str) {
         self.problem(cx, conn, error, &Problem { detail, outcome: Some("not_sent"), ..Problem::default() });
@@ -168,11 +180,12 @@ impl Shard {
 
     /// A command was taken, and its agent does not wait for the end.
     pub(crate) fn answer_accepted(&mut self, cx: &mut Cx<'_>, accepted: &Accepted) {
-        let Some(Ticket { conn, awaits: Awaits::Command(Some(Afterwards { agent, preferred })) }) =
+        let Some(Ticket { conn, awaits: Awaits::Command { afterwards, .. } }) =
             self.tickets.remove(accepted.ticket)
         else {
             return;
         };
+        let Some(Afterwards { agent, preferred }) = afterwards else { return };
         let mut location = String::from("/v1/agents/");
         percent_encode(agent.name(), &mut location);
         write!(location, "/commands/{}", accepted.id).expect("writing to a String cannot fail");

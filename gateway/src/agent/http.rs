@@ -452,9 +452,7 @@ impl Shard {
     pub(crate) fn agent_left(&mut self, cx: &mut Cx<'_>, conn: Key, peer: HttpPeer, _close: Close) {
         match peer.waits {
             Waits::Request | Waits::Verdict(_) | Waits::Opening(_) | Waits::End => {}
-            Waits::Ticket(ticket) => {
-                self.tickets.remove(ticket);
-            }
+            Waits::Ticket(ticket) => self.ticket_left(cx, ticket),
             Waits::Session(core, id) => self.gave_up(cx, conn, core, id),
             Waits::Stream(stream) => self.close_stream(cx, conn, &stream),
             Waits::Tap(tap) => self.close_tap(cx, conn, &tap),

@@ -22,8 +22,13 @@ pub struct Ticket {
 /// What a ticket waits for.
 #[derive(Debug)]
 pub enum Awaits {
-    /// The one end of a command; or that it was taken, for a request that does not wait for the end.
-    Command(Option<Afterwards>),
+    /// The one end of a command.
+    Command {
+        /// Or that it was taken, for a request that does not wait for the end.
+        afterwards: Option<Afterwards>,
+        /// The home core of the device, and what stands for the idempotency key there: it is told when the request is gone.
+        repeat: Option<(usize, u128)>,
+    },
     /// What is known of a command, or that it was taken back.
     Inquiry,
     /// That a device was disabled, enabled, removed or made known.

@@ -7,7 +7,7 @@
 
 use super::outcome::{Outcome, Reached};
 use super::pending::{Pending, Stage};
-use super::repeats::{Answer, Found, RepeatLimits, Waiter};
+use super::repeats::{Answer, Found, Waiter};
 use super::story::Times;
 use crate::auth::InFlight;
 use crate::device::manifest::{Manifest, Retry};
@@ -67,7 +67,7 @@ impl Shard {
         }
         match self.judge(cx, &ask) {
             Ok(passed) => {
-                let repeat = self.begin_repeat(cx, name);
+                let repeat = self.begin_repeat(cx, place.agent().name_shared(), name);
                 self.begin(cx, ask, place, repeat, passed);
             }
             Err(declined) => self.decline(cx, ask, &declined),
@@ -75,19 +75,21 @@ impl Shard {
     }
 
     /// A request with an idempotency key goes on: its repeats will join it.
-    pub(crate) fn begin_repeat(&mut self, cx: &Cx<'_>, name: Option<(u128, u64)>) -> Option<Key> {
-        let limits = self.repeat_limits();
-        name.map(|(name, request)| self.repeats.begin(name, request, cx.now(), limits))
+    pub(crate) fn begin_repeat(
+        &mut self,
+        cx: &Cx<'_>,
+        agent: &Arc<str>,
+        name: Option<(u128, u64)>,
+    ) -> Option<Key> {
+        name.map(|(name, request)| self.repeats.begin(name, agent, request, cx.now()))
     }
 
     /// What stands for (agent, device, idempotency key), and for what is asked.
     fn repeat_name(&self, ask: &Ask) -> Option<(u128, u64)> {
-        let key = ask.text.key()?.as_bytes();
-        let (agent, device) = (ask.agent.name().as_bytes(), ask.text.device().as_bytes());
-        let half = |salt: &[u8]| u128::from(self.facts.home.of_bytes(&[salt, agent, device, key]));
+        let name = self.facts.home.of_repeat(ask.agent.name(), ask.text.device(), ask.text.key()?);
         let payload = ask.text.payload().unwrap_or_default();
         let request = self.facts.home.of_bytes(&[ask.text.command().as_bytes(), payload]);
-        Some((half(b"1") << 64 | half(b"2"), request))
+        Some((name, request))
     }
 
     /// Whether the request is a repeat; then it waits with the first one, or has been answered.
@@ -126,15 +128,6 @@ impl Shard {
         self.counters.command(CommandOutcome::of(outcome));
         let text = std::mem::take(&mut ask.text).into_buffer();
         Settled { ticket: ask.ticket, outcome, id: None, text, duration_ms: 0 }
-    }
-
-    fn repeat_limits(&self) -> RepeatLimits {
-        let limits = &self.facts.limits;
-        RepeatLimits {
-            keys_max: limits.idempotency_keys_per_core as usize,
-            bytes_max: limits.idempotency_bytes_per_core,
-            kept_for: Duration::from_millis(limits.idempotency_ms),
-        }
     }
 
     fn judge(&self, cx: &Cx<'_>, ask: &Ask) -> Result<Passed, Declined> {

@@ -2,38 +2,53 @@
 //!
 //! Owns, on the device's home core, which keys were used, what for, and how it ended. A repeat joins the running command or is
 //! given the answer again; it takes no place among the agent's commands. A command that never reached its device leaves
-//! nothing behind: asking again is right then. Bounded in number, bytes and time; a running command is never forgotten.
+//! nothing behind: asking again is right then. Bounded in number, bytes and time; a running command is never forgotten, and
+//! when there is no room the agent that holds the most forgets its oldest answer.
 
 use super::outcome::{Outcome, Reached};
+use super::shares::Shares;
 use crate::command::id::CommandId;
 use engine::{Key, Slots};
 use hashbrown::HashMap;
 use siphasher::sip::SipHasher13;
 use std::collections::VecDeque;
 use std::hash::BuildHasherDefault;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Ceilings of a core's repeats.
 #[derive(Clone, Copy, Debug)]
 pub struct RepeatLimits {
-    /// Keys kept; the oldest settled one gives way.
+    /// Keys kept; the oldest settled one of the agent that holds the most gives way.
     pub keys_max: usize,
-    /// Bytes of answers kept; the oldest settled one gives way.
+    /// Bytes of answers kept; the oldest one of the agent that holds the most gives way.
     pub bytes_max: usize,
     /// How long an answer is kept.
     pub kept_for: Duration,
 }
 
+impl RepeatLimits {
+    /// What a settled key weighs: as much of the number as of the bytes it may be.
+    fn weight(&self, answer: &Answer) -> u64 {
+        (self.bytes_max / self.keys_max.max(1) + answer.text.len()).max(1) as u64
+    }
+}
+
 /// Requests that may wait for one command; a repeat comes one after the other, so more are not honest.
 const WAITERS_MAX: usize = 64;
 
+/// Places in the order of all answers that those may hold that are gone, beside as many as there are answers.
+const SPARE_PLACES: usize = 1024;
+
 /// One core's idempotency keys.
-#[derive(Default)]
 pub struct Repeats {
+    limits: RepeatLimits,
     entries: Slots<Entry>,
     index: HashMap<u128, Key, BuildHasherDefault<SipHasher13>>,
-    /// In the order of the first use.
-    order: VecDeque<Key>,
+    /// Each agent's settled ones, in the order in which they settled.
+    shares: Shares<VecDeque<Key>>,
+    /// All settled ones, in the same order; those that are gone are passed over.
+    order: VecDeque<(Instant, Key)>,
     answer_bytes: usize,
 }
 
@@ -41,8 +56,8 @@ pub struct Repeats {
 #[derive(Debug)]
 struct Entry {
     name: u128,
+    agent: Arc<str>,
     request: u64,
-    used_at: Instant,
     state: State,
 }
 
@@ -95,6 +110,18 @@ pub enum Found<'r> {
 }
 
 impl Repeats {
+    /// None yet, under these ceilings.
+    pub fn new(limits: RepeatLimits) -> Self {
+        Self {
+            limits,
+            entries: Slots::new(),
+            index: HashMap::default(),
+            shares: Shares::default(),
+            order: VecDeque::new(),
+            answer_bytes: 0,
+        }
+    }
+
     /// How many keys are kept.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -126,16 +153,23 @@ impl Repeats {
         }
     }
 
-    /// A command begins under a new key.
-    pub fn begin(&mut self, name: u128, request: u64, now: Instant, limits: RepeatLimits) -> Key {
-        let entry =
-            Entry { name, request, used_at: now, state: State::Running { id: None, waiters: Vec::new() } };
-        let key = self.entries.insert(entry);
+    /// A command of `agent` begins under a new key.
+    pub fn begin(&mut self, name: u128, agent: &Arc<str>, request: u64, now: Instant) -> Key {
+        let state = State::Running { id: None, waiters: Vec::new() };
+        let key = self.entries.insert(Entry { name, agent: agent.clone(), request, state });
         let before = self.index.insert(name, key);
         debug_assert!(before.is_none(), "a key is new once");
-        self.order.push_back(key);
-        self.forget(now, limits);
+        self.forget_old(now);
+        self.make_room(agent);
         key
+    }
+
+    /// A request that waited for the command of this key is gone.
+    pub fn leave(&mut self, name: u128, waiter: Waiter) {
+        let entry = self.index.get(&name).and_then(|&key| self.entries.get_mut(key));
+        if let Some(Entry { state: State::Running { waiters, .. }, .. }) = entry {
+            waiters.retain(|&(other, _)| other != waiter);
+        }
     }
 
     /// The command of a key is taken and has its id: who waits for no more than that.
@@ -148,46 +182,76 @@ impl Repeats {
     }
 
     /// The command of a key has settled: who else waits for it. What never reached the device is forgotten at once.
-    pub fn settle(&mut self, key: Key, answer: Answer) -> Vec<Waiter> {
+    pub fn settle(&mut self, key: Key, answer: Answer, now: Instant) -> Vec<Waiter> {
         let Some(entry) = self.entries.get_mut(key) else { return Vec::new() };
-        let keeps = had_effect(answer.outcome);
-        let bytes = answer.text.len();
+        let agent = entry.agent.clone();
+        let (keeps, bytes) = (had_effect(answer.outcome), answer.text.len());
+        let weight = self.limits.weight(&answer);
         let waiters = match std::mem::replace(&mut entry.state, State::Done(answer)) {
             State::Running { waiters, .. } => waiters.into_iter().map(|(waiter, _)| waiter).collect(),
             State::Done(_) => {
                 debug_assert!(false, "a command settles once");
-                Vec::new()
+                return Vec::new();
             }
         };
-        self.answer_bytes += bytes;
         if !keeps {
             self.remove(key);
+            return waiters;
         }
+        self.answer_bytes += bytes;
+        let member = self.shares.join(&agent, VecDeque::new);
+        self.shares.add(member, weight);
+        if let Some(settled) = self.shares.get_mut(member) {
+            settled.push_back(key);
+        }
+        self.order.push_back((now, key));
+        self.make_room(&agent);
         waiters
     }
 
-    fn remove(&mut self, key: Key) {
-        let Some(entry) = self.entries.remove(key) else { return };
+    fn remove(&mut self, key: Key) -> Option<Entry> {
+        let entry = self.entries.remove(key)?;
         self.index.remove(&entry.name);
-        if let State::Done(answer) = entry.state {
+        Some(entry)
+    }
+
+    /// Forgets a member's oldest answer; a member without any is none.
+    fn forget_oldest_of(&mut self, member: Key) {
+        let oldest = self.shares.get_mut(member).and_then(VecDeque::pop_front);
+        if let Some(Entry { state: State::Done(answer), .. }) = oldest.and_then(|key| self.remove(key)) {
             self.answer_bytes -= answer.text.len();
+            self.shares.take(member, self.limits.weight(&answer));
+        }
+        if self.shares.get(member).is_some_and(VecDeque::is_empty) {
+            self.shares.leave(member);
         }
     }
 
-    /// Lets the oldest go while there are too many, or they are too old. A running one ends the search: what is behind it is
-    /// younger, and it will settle.
-    fn forget(&mut self, now: Instant, limits: RepeatLimits) {
-        while let Some(&oldest) = self.order.front() {
-            let too_many = self.entries.len() > limits.keys_max || self.answer_bytes > limits.bytes_max;
-            match self.entries.get(oldest) {
-                None => {}
-                Some(Entry { state: State::Running { .. }, .. }) => return,
-                Some(entry) if too_many || now.duration_since(entry.used_at) >= limits.kept_for => {
-                    self.remove(oldest)
+    /// Whoever holds the most gives way while there are too many, or too many bytes; `agent` if it is one of those.
+    fn make_room(&mut self, agent: &Arc<str>) {
+        while self.entries.len() > self.limits.keys_max || self.answer_bytes > self.limits.bytes_max {
+            let own = self.shares.key(agent);
+            let Some(heaviest) = self.shares.heaviest(own) else { return };
+            self.forget_oldest_of(heaviest);
+        }
+    }
+
+    /// Forgets what is too old, and passes over what is gone.
+    fn forget_old(&mut self, now: Instant) {
+        while let Some(&(settled_at, key)) = self.order.front() {
+            if let Some(entry) = self.entries.get(key) {
+                if now.saturating_duration_since(settled_at) < self.limits.kept_for {
+                    break;
                 }
-                Some(_) => return,
+                if let Some(member) = self.shares.key(&entry.agent) {
+                    // The oldest of all is the oldest of its agent.
+                    self.forget_oldest_of(member);
+                }
             }
             self.order.pop_front();
+        }
+        if self.order.len() > 2 * self.entries.len() + SPARE_PLACES {
+            self.order.retain(|&(_, key)| self.entries.contains(key));
         }
     }
 }
@@ -212,92 +276,5 @@ fn had_effect(outcome: Outcome) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIMITS: RepeatLimits =
-        RepeatLimits { keys_max: 2, bytes_max: 100, kept_for: Duration::from_secs(60) };
-
-    fn waiter(index: u32) -> Waiter {
-        Waiter { core: 0, ticket: Key { index, generation: 0 } }
-    }
-
-    fn answer(outcome: Outcome, text: &[u8]) -> Answer {
-        let id = CommandId { core: 0, entry: Key { index: 0, generation: 0 }, epoch: 0, nonce: 0 };
-        Answer { outcome, id: Some(id), text: text.into(), duration_ms: 1 }
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "any moment will do")]
-    fn now() -> Instant {
-        Instant::now()
-    }
-
-    #[test]
-    fn a_repeat_joins_and_then_is_told_again() {
-        let mut repeats = Repeats::default();
-        assert!(matches!(repeats.find(1, 10, waiter(0), true), Found::New));
-        let key = repeats.begin(1, 10, now(), LIMITS);
-        assert!(matches!(repeats.find(1, 10, waiter(1), true), Found::Joined(None)));
-        assert!(matches!(repeats.find(1, 11, waiter(2), true), Found::Another));
-        assert_eq!(repeats.settle(key, answer(Outcome::Done, b"7")), [waiter(1)]);
-        assert!(matches!(
-            repeats.find(1, 10, waiter(3), true),
-            Found::Settled(Answer { outcome: Outcome::Done, .. })
-        ));
-    }
-
-    #[test]
-    fn who_does_not_wait_is_told_when_the_command_is_taken() {
-        let mut repeats = Repeats::default();
-        let key = repeats.begin(1, 10, now(), LIMITS);
-        for (n, waits) in [(1, true), (2, false), (3, false)] {
-            assert!(matches!(repeats.find(1, 10, waiter(n), waits), Found::Joined(None)));
-        }
-        let id = answer(Outcome::Done, b"").id.expect("it has one");
-        assert_eq!(repeats.name(key, id), [waiter(2), waiter(3)]);
-        assert!(matches!(repeats.find(1, 10, waiter(4), false), Found::Joined(Some(_))));
-        assert_eq!(repeats.settle(key, answer(Outcome::Done, b"7")), [waiter(1)], "the others have left");
-    }
-
-    #[test]
-    fn what_never_reached_the_device_may_be_asked_again() {
-        let mut repeats = Repeats::default();
-        for outcome in [Outcome::DeviceOffline(Reached::NotSent), Outcome::DeviceBusy] {
-            let key = repeats.begin(1, 10, now(), LIMITS);
-            repeats.settle(key, answer(outcome, b""));
-            assert!(matches!(repeats.find(1, 10, waiter(1), true), Found::New));
-        }
-        let key = repeats.begin(1, 10, now(), LIMITS);
-        repeats.settle(key, answer(Outcome::DeviceTimeout(Reached::Unknown), b""));
-        assert!(matches!(repeats.find(1, 10, waiter(1), true), Found::Settled(_)));
-    }
-
-    #[test]
-    fn the_oldest_settled_gives_way_and_a_running_one_never() {
-        let (mut repeats, now) = (Repeats::default(), now());
-        let running = repeats.begin(1, 0, now, LIMITS);
-        for name in 2..=4 {
-            let key = repeats.begin(name, 0, now, LIMITS);
-            repeats.settle(key, answer(Outcome::Done, b"x"));
-        }
-        assert_eq!(repeats.len(), 4, "nothing goes from behind a running one");
-        repeats.settle(running, answer(Outcome::Done, b"x"));
-        repeats.begin(5, 0, now, LIMITS);
-        assert_eq!(repeats.len(), 2);
-        assert!(matches!(repeats.find(1, 0, waiter(0), true), Found::New));
-    }
-
-    #[test]
-    fn answers_are_bounded_in_bytes_and_time() {
-        let (mut repeats, now) = (Repeats::default(), now());
-        let key = repeats.begin(1, 0, now, LIMITS);
-        repeats.settle(key, answer(Outcome::Done, &[0; 200]));
-        repeats.begin(2, 0, now, LIMITS);
-        assert!(matches!(repeats.find(1, 0, waiter(0), true), Found::New), "too large to be kept long");
-        let (mut repeats, later) = (Repeats::default(), now + LIMITS.kept_for);
-        let key = repeats.begin(1, 0, now, LIMITS);
-        repeats.settle(key, answer(Outcome::Done, b"x"));
-        repeats.begin(2, 0, later, LIMITS);
-        assert!(matches!(repeats.find(1, 0, waiter(0), true), Found::New), "too old");
-    }
-}
+#[path = "repeats/tests.rs"]
+mod tests;

@@ -99,7 +99,7 @@ impl Shard {
 
     /// Tells those who asked for the same, and remembers the answer for those who will.
     pub(crate) fn settle_repeats(&mut self, cx: &mut Cx<'_>, repeat: Key, answer: Answer) {
-        for waiter in self.repeats.settle(repeat, answer.clone()) {
+        for waiter in self.repeats.settle(repeat, answer.clone(), cx.now()) {
             let text = self.buffers.lend();
             cx.post(waiter.core, Mail::Settled(tell_again(waiter, &answer, text)));
         }

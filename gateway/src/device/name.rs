@@ -51,6 +51,13 @@ impl HomeHash {
         (((hash >> 32) * cores as u64) >> 32) as usize
     }
 
+    /// What stands for an idempotency key of an agent for a device.
+    pub fn of_repeat(&self, agent: &str, device: &str, key: &str) -> u128 {
+        let [agent, device, key] = [agent, device, key].map(str::as_bytes);
+        let half = |salt: &[u8]| u128::from(self.of_bytes(&[salt, agent, device, key]));
+        half(b"1") << 64 | half(b"2")
+    }
+
     /// A keyed hash of any bytes, to recognise a repeat.
     pub fn of_bytes(&self, parts: &[&[u8]]) -> u64 {
         let mut hasher = SipHasher13::new_with_keys(self.key.1, self.key.0);

@@ -57,7 +57,8 @@ impl Shard {
         answer.extend_from_slice(&name_json);
         answer.extend_from_slice(b",\"queued\":true}");
         let waiter = Waiter { core: ask.from, ticket: ask.ticket };
-        let firing = Firing { waiter, place, repeat: self.begin_repeat(cx, name), answer };
+        let repeat = self.begin_repeat(cx, place.agent().name_shared(), name);
+        let firing = Firing { waiter, place, repeat, answer };
         self.buffers.give_back(ask.text.into_buffer());
         let ticket = self.held.insert(Held { device, id, origin: Origin::Agent(Box::new(firing)) });
         let agent = ask.agent.name_shared().clone();
