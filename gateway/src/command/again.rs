@@ -43,6 +43,15 @@ pub fn patience(retry: Option<Retry>, attempts: u32, now: Instant, deadline: Ins
     Some(pause.max(left / (attempts_left + 1)))
 }
 
+/// After so long it is time for the next attempt at the command; what was set before is taken back.
+pub(crate) fn arm_again(cx: &mut Cx<'_>, command: Key, pending: &mut Pending, after: Duration) {
+    let attempt = Attempt { command, after: pending.attempts };
+    let alarm = cx.arm(cx.now() + after, Alarmed::Again(attempt));
+    if let Some(before) = pending.again.replace(alarm) {
+        cx.disarm(before);
+    }
+}
+
 impl Shard {
     /// The device said no: `true` if it will be asked again, under a new attempt id.
     pub(crate) fn try_again(&mut self, cx: &mut Cx<'_>, key: Key) -> bool {
@@ -55,8 +64,7 @@ impl Shard {
         if engine::planted::is("refused-under-same-id") {
             pending.wire = 1;
         }
-        let attempt = Attempt { command: key, after: pending.attempts };
-        cx.arm(cx.now() + pause, Alarmed::Again(attempt));
+        arm_again(cx, key, pending, pause);
         self.leave_list(device, key, before);
         if let Some(talk) = self.devices.talk(device) {
             talk.pausing.push(key);
@@ -110,9 +118,9 @@ impl Shard {
 
     /// The last attempt is still on its way to the device: nothing is lost yet.
     fn look_again(&mut self, cx: &mut Cx<'_>, attempt: Attempt) {
-        let patience = self.pending.get(attempt.command).and_then(|pending| pending.patience(cx.now()));
-        if let Some(patience) = patience {
-            cx.arm(cx.now() + patience.max(Duration::from_millis(100)), Alarmed::Again(attempt));
+        let Some(pending) = self.pending.get_mut(attempt.command) else { return };
+        if let Some(patience) = pending.patience(cx.now()) {
+            arm_again(cx, attempt.command, pending, patience.max(Duration::from_millis(100)));
         }
     }
 

@@ -194,6 +194,7 @@ impl Shard {
             times,
             deadline: now + timeout,
             alarm: cx.arm(rings_at, Alarmed::Command(key)),
+            again: None,
             nonce,
         });
         match sent {

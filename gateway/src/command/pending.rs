@@ -73,6 +73,9 @@ pub struct Pending {
     pub deadline: Instant,
     /// Rings at the deadline, and a grace later.
     pub alarm: Alarm,
+    /// Rings when it is time for another attempt, or has rung. There is no other: it is taken back when a newer one is set,
+    /// and when the command settles.
+    pub again: Option<Alarm>,
     /// 64 random bits of its id.
     pub nonce: u64,
 }

@@ -27,6 +27,7 @@ impl Shard {
         let Some(pending) = self.pending.remove(key) else { return };
         let id = pending.id(key, cx.core(), self.facts.epoch);
         cx.disarm(pending.alarm);
+        pending.again.map(|again| cx.disarm(again));
         self.leave_list(pending.device, key, pending.stage);
         self.devices.hush(pending.device, cx.now());
         let took = cx.now().saturating_duration_since(pending.asked_at);

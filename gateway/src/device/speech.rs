@@ -9,12 +9,12 @@ use super::notice::Notice;
 use super::row::Row;
 use super::tap::Way;
 use super::topic::{Outbound, parts};
-use crate::command::again::Attempt;
+use crate::command::again::arm_again;
 use crate::command::id::AttemptId;
 use crate::command::pending::{Pending, Stage};
 use crate::mail::Mail;
 use crate::metrics::Direction;
-use crate::shard::{Alarmed, Cx, Shard};
+use crate::shard::{Cx, Shard};
 use crate::store::mail::ToStore;
 use crate::store::record::EventKind;
 use crate::wall::Rfc3339;
@@ -120,8 +120,7 @@ impl Shard {
             pending.said(now);
             self.counters.message(Direction::Out, peer.transport());
             if let Some(patience) = pending.patience(now) {
-                let attempt = Attempt { command: key, after: pending.attempts };
-                cx.arm(now + patience, Alarmed::Again(attempt));
+                arm_again(cx, key, pending, patience);
             }
         }
     }
