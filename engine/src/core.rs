@@ -133,7 +133,7 @@ impl<N: Net, S: Service> Core<N, S> {
         Core {
             service,
             net,
-            hub: Hub::new((core, cores), limits, now, wall_ms, seed),
+            hub: Hub::new((core, cores, post.neighbours()), limits, now, wall_ms, seed),
             sockets: Vec::new(),
             doors,
             sealing: Sealing::new(),

@@ -44,7 +44,7 @@ pub type Bell = Box<dyn Fn() + Send + Sync>;
 /// How many letters lie in a ring before they wait at their senders, if its owner has no better number.
 pub const RING_LETTERS: usize = 4096;
 
-/// From this many letters waiting at one sender on it calls itself congested: a mark, not a ceiling, because *settle*,
+/// From this many letters waiting at one sender for one neighbour on it calls itself congested: a mark, not a ceiling, because *settle*,
 /// *close* and *move* are never refused. What keeps the number finite is that a congested core takes no new commands.
 pub const UNPOSTED_LETTERS_MARK: usize = 4096;
 
@@ -208,6 +208,11 @@ impl<T> Post<T> {
         self.unposted
     }
 
+    /// How many of them wait for this neighbour.
+    pub fn unposted_to(&self, to: usize) -> usize {
+        self.lanes[to].waiting.len()
+    }
+
     /// The most letters that ever waited here.
     pub fn unposted_peak(&self) -> usize {
         self.unposted_peak
@@ -218,9 +223,11 @@ impl<T> Post<T> {
         self.rings
     }
 
-    /// Whether more letters wait than [`UNPOSTED_LETTERS_MARK`]: take on no new work.
+    /// Whether more letters wait for one neighbour than [`UNPOSTED_LETTERS_MARK`]: take on no new work for it.
     pub fn congested(&self) -> bool {
+        // As long as there are fewer in all, nobody has to be looked at.
         self.unposted >= UNPOSTED_LETTERS_MARK
+            && self.lanes.iter().any(|lane| lane.waiting.len() >= UNPOSTED_LETTERS_MARK)
     }
 
     /// How long the sender may sleep before it must flush again; `None`: as long as it likes.

@@ -125,6 +125,22 @@ fn is_congested_from_the_mark_on_and_never_refuses() {
 }
 
 #[test]
+fn is_not_congested_by_little_mail_for_many_neighbours() {
+    let mailboxes: Vec<_> = (0..4).map(|_| counted(1).0).collect();
+    let mut post = Post::new(mailboxes);
+    for n in 0..4 * (UNPOSTED_LETTERS_MARK as u32 - 1) {
+        post.post(n as usize % 4, n);
+    }
+    assert!(post.unposted() > UNPOSTED_LETTERS_MARK && !post.congested());
+    (0..2).for_each(|n| post.post(3, n));
+    assert!(post.congested());
+    assert_eq!(
+        (post.unposted_to(3), post.unposted_to(0)),
+        (UNPOSTED_LETTERS_MARK, UNPOSTED_LETTERS_MARK - 2)
+    );
+}
+
+#[test]
 fn gives_the_room_of_a_burst_back() {
     let (mailbox, _) = counted(1);
     let mut post = Post::new(vec![Arc::clone(&mailbox)]);

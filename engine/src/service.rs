@@ -255,10 +255,15 @@ impl<'a, S: Service> Cx<'a, S> {
         self.hub.post(to, mail);
     }
 
-    /// So much mail waits for neighbours that new work should be refused as *busy*, and that the core accepts nobody. Answers, closes and moves must still
-    /// be posted: they are never refused.
+    /// So much mail waits for some neighbour that new work for it should be refused as *busy*, and that the core accepts nobody.
+    /// Answers, closes and moves must still be posted: they are never refused.
     pub fn congested(&self) -> bool {
         self.hub.congested()
+    }
+
+    /// Whether it is this neighbour.
+    pub fn congested_to(&self, to: usize) -> bool {
+        self.hub.congested_to(to)
     }
 
     /// Sets a free alarm: [`Service::rang`] hears `token` at the first tick after `at`.

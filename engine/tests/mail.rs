@@ -102,10 +102,11 @@ fn a_sender_with_too_much_unposted_mail_is_congested() {
     let mut house = House::new(2);
     house.cores[0].outside(|_, cx| {
         (0..6000).for_each(|n| cx.post(1, n));
-        assert!(cx.congested());
+        assert!(cx.congested() && cx.congested_to(1));
+        assert!(!cx.congested_to(0), "and only towards whom it waits for");
     });
     house.cores[0].turn();
-    house.cores[0].outside(|_, cx| assert!(cx.congested()));
+    house.cores[0].outside(|_, cx| assert!(cx.congested() && cx.congested_to(1) && !cx.congested_to(0)));
     for _ in 0..200 {
         house.turn();
     }

@@ -64,8 +64,10 @@ pub(crate) struct Hub<S: Service> {
     pub(crate) outbox: Vec<(usize, S::Mail)>,
     /// Mail to this core itself, for a later turn.
     pub(crate) own: VecDeque<S::Mail>,
-    /// Mail that waited at the end of the last turn.
-    pub(crate) unposted: usize,
+    /// For each neighbour, the mail of this turn and what waited for it at the end of the last one.
+    unposted: Vec<usize>,
+    /// Neighbours for whom too much of it waits.
+    crowded: usize,
     /// Closed connections that are still there.
     pub(crate) lingering: usize,
     pub(crate) stats: CoreStats,
@@ -73,7 +75,7 @@ pub(crate) struct Hub<S: Service> {
 
 impl<S: Service> Hub<S> {
     pub(crate) fn new(
-        (core, cores): (usize, usize),
+        (core, cores, neighbours): (usize, usize, usize),
         limits: Limits,
         now: Instant,
         wall_ms: u64,
@@ -97,7 +99,8 @@ impl<S: Service> Hub<S> {
             leaving: Vec::new(),
             outbox: Vec::new(),
             own: VecDeque::new(),
-            unposted: 0,
+            unposted: vec![0; neighbours],
+            crowded: 0,
             lingering: 0,
             stats: CoreStats::default(),
         }
@@ -151,10 +154,24 @@ impl<S: Service> Hub<S> {
 
     pub(crate) fn post(&mut self, to: usize, mail: S::Mail) {
         self.outbox.push((to, mail));
+        self.unposted[to] += 1;
+        self.crowded += usize::from(self.unposted[to] == UNPOSTED_LETTERS_MARK);
     }
 
     pub(crate) fn congested(&self) -> bool {
-        self.unposted + self.outbox.len() >= UNPOSTED_LETTERS_MARK
+        self.crowded > 0
+    }
+
+    pub(crate) fn congested_to(&self, to: usize) -> bool {
+        self.unposted[to] >= UNPOSTED_LETTERS_MARK
+    }
+
+    /// The mail of the turn is posted; `unposted` says how much waits for a neighbour now.
+    pub(crate) fn posted(&mut self, unposted: impl Fn(usize) -> usize) {
+        for (to, waiting) in self.unposted.iter_mut().enumerate() {
+            *waiting = unposted(to);
+        }
+        self.crowded = self.unposted.iter().filter(|&&waiting| waiting >= UNPOSTED_LETTERS_MARK).count();
     }
 
     pub(crate) fn arm(&mut self, at: Instant, token: S::Token) -> Alarm {

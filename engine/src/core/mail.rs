@@ -48,6 +48,6 @@ impl<N: Net, S: Service> Core<N, S> {
             self.post.post(to, (core, letter));
         }
         self.post.flush();
-        self.hub.unposted = self.post.unposted();
+        self.hub.posted(|to| self.post.unposted_to(to));
     }
 }
