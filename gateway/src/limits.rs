@@ -92,6 +92,9 @@ limits! {
         events_kept_per_agent: u32 = 10_000, 1..=10_000_000, "events";
         /// Bytes of events kept in memory for an agent's stream; older ones give way to a `gap` event.
         events_bytes_per_agent: usize = 67_108_864, 65_536..=17_179_869_184, "bytes";
+        /// Bytes of manifests and arguments of one agent that may wait for the worker; with one more the manifest is refused and
+        /// reported, or the command answered 503 `device-busy`.
+        worker_bytes_per_agent: usize = 134_217_728, 65_536..=17_179_869_184, "bytes";
         /// Event streams that one agent may hold open; one more is answered 429.
         event_streams_per_agent: u32 = 64, 1..=100_000, "streams";
         /// A comment line keeps an idle event stream alive this often.
@@ -198,6 +201,9 @@ limits! {
         /// Largest arguments that a core checks against a command's schema itself; larger ones are checked off the cores' loops,
         /// and what else the device is asked waits behind them, in order.
         arguments_inline_bytes_max: usize = 65_536, 0..=268_369_919, "bytes";
+        /// Steps of a schema check, of some 20 ns each, that a core does itself at the most; arguments that may take more are checked off
+        /// the cores' loops, like large ones.
+        arguments_inline_steps_max: u64 = 50_000, 0..=10_000_000, "steps";
         /// Largest `error` text of an answer; a longer one is cut.
         response_error_bytes_max: usize = 4096, 64..=1_048_576, "bytes";
         /// Commands that wait in order for one device, those that may be asked again included; one more is answered 503

@@ -29,7 +29,7 @@ use crate::store::journal::JournalLimits;
 use crate::store::mail::FromStore;
 use crate::store::writer::{Writer, WriterLimits};
 use crate::trust;
-use crate::worker::Worker;
+use crate::worker::{Worker, WorkerLimits};
 use codec::limits::MQTT_HEADER_BYTES_MAX;
 use engine::net::Net;
 use engine::net::os::OsNet;
@@ -135,13 +135,13 @@ fn build(
         origins: Origins::of(&config.socketio.cors_origins),
         ..facts
     });
-    let (writer, worker) = (writer(limits), Worker::timed(manifest_limits(limits)));
+    let (writer, worker) = (writer(limits), Worker::timed(worker_limits(limits)));
     let rules = gatekeeper_rules(limits, &config.auth);
     let keeper = Gatekeeper::new(rules, facts.home, keys.roster().clone());
     let (leave, calls) = office();
     let clerks = vec![
         clerk("store", move |clerk| run_writer(clerk, writer)),
-        clerk("worker", move |clerk| run_worker(clerk, &worker)),
+        clerk("worker", move |clerk| run_worker(clerk, worker)),
         clerk("gatekeeper", move |clerk| run_gatekeeper(clerk, keeper, &leave)),
     ];
     let house = start(options, clerks, |_core| Shard::new(facts.clone(), keys.clone()))?;
@@ -198,14 +198,15 @@ pub fn writer(limits: &Limits) -> Writer {
     Writer::new(WriterLimits { journal, ..WriterLimits::default() })
 }
 
-/// What a manifest may hold.
-pub fn manifest_limits(limits: &Limits) -> ManifestLimits {
-    ManifestLimits {
+/// What the worker may do for one device, and have waiting for one agent.
+pub fn worker_limits(limits: &Limits) -> WorkerLimits {
+    let manifest = ManifestLimits {
         commands_max: limits.manifest_commands_max as usize,
         schema_bytes_max: limits.schema_bytes_max,
         description_chars_max: limits.description_chars_max as usize,
         compile_max: Duration::from_millis(limits.manifest_compile_ms),
-    }
+    };
+    WorkerLimits { manifest, bytes_per_agent_max: limits.worker_bytes_per_agent }
 }
 
 /// What MQTT allows in a packet is allowed in a frame, with the fixed header that MQTT does not count.
@@ -290,9 +291,9 @@ pub fn turn_writer<N: Net>(
 }
 
 /// The worker's thread.
-fn run_worker<N: Net>(mut clerk: Clerk<N, Shard>, worker: &Worker) {
+fn run_worker<N: Net>(mut clerk: Clerk<N, Shard>, mut worker: Worker) {
     loop {
-        while turn_worker(&mut clerk, worker) {}
+        while turn_worker(&mut clerk, &mut worker) {}
         if clerk.draining() {
             return;
         }
@@ -300,21 +301,28 @@ fn run_worker<N: Net>(mut clerk: Clerk<N, Shard>, worker: &Worker) {
     }
 }
 
-/// One piece of the worker's work. `true`: there was one, and there may be more.
-pub fn turn_worker<N: Net>(clerk: &mut Clerk<N, Shard>, worker: &Worker) -> bool {
-    match clerk.take() {
-        Some((_, Mail::Work(work))) => {
-            let (core, answer) = worker.work(work);
+/// Sorts the worker's mail into the queues of the agents, and does one piece of work. `true`: there was one, and there may be more.
+pub fn turn_worker<N: Net>(clerk: &mut Clerk<N, Shard>, worker: &mut Worker) -> bool {
+    for _ in 0..clerk.letters() {
+        let refused = match clerk.take() {
+            Some((_, Mail::Work(work))) => worker.accept(work),
+            Some((from, _)) => {
+                debug_assert!(false, "core {from} wrote to the wrong neighbour");
+                None
+            }
+            None => break,
+        };
+        if let Some((core, answer)) = refused {
             clerk.post(core, Mail::Worked(answer));
-            clerk.flush();
-            true
         }
-        Some((from, _)) => {
-            debug_assert!(false, "core {from} wrote to the wrong neighbour");
-            true
-        }
-        None => false,
     }
+    let done = worker.serve_next();
+    let was_work = done.is_some();
+    if let Some((core, answer)) = done {
+        clerk.post(core, Mail::Worked(answer));
+    }
+    clerk.flush();
+    was_work
 }
 
 #[allow(

@@ -293,8 +293,8 @@ impl Service for Shard {
             Mail::Keys(keys) => self.keys_changed(cx, keys),
             Mail::Certificate(news) => self.counters.certificate(news),
             Mail::Stored(stored) => self.stored(cx, stored),
-            Mail::Worked(FromWorker::Compiled { fingerprint, made, buffer }) => {
-                self.manifest_compiled(cx, fingerprint, &made, buffer);
+            Mail::Worked(FromWorker::Compiled { agent, fingerprint, made, buffer }) => {
+                self.manifest_compiled(cx, (&agent, fingerprint), &made, buffer);
             }
             Mail::Worked(FromWorker::Checked(checked)) => self.arguments_checked(cx, checked),
             Mail::Judged(FromGatekeeper::Judged(judged)) => self.judged(cx, judged),

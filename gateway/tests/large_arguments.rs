@@ -1,4 +1,4 @@
-//! Arguments over 64 KiB are checked off the cores' loops: the core serves others meanwhile, the order of a device's commands
+//! Arguments over 64 KiB, and those whose check may take long, are checked off the cores' loops: the core serves others meanwhile, the order of a device's commands
 //! is kept, and deadline, cancellation and idempotency key hold while the check runs.
 
 #![allow(clippy::disallowed_methods, reason = "a black-box test lives in real time, with threads of its own")]
@@ -179,4 +179,18 @@ fn repeats_join_while_arguments_are_checked() {
     let answer = waits.recv_timeout(SOON).expect("it is answered");
     assert_eq!((answer.status, &answer.json["data"]), (200, &json!("add")));
     must_be_asked_no_more(&mut device);
+}
+
+#[test]
+fn small_arguments_that_may_take_long_are_checked_there_too() {
+    let scene = Scene::start("arguments_inline_steps_max = 0");
+    let mut device = adder(&scene, "adder");
+    let small = |numbers: Value| {
+        meanwhile(&scene, move |agent| agent.call("adder", "add", &json!({"numbers": numbers})))
+    };
+    let refused = small(json!([1, "two"])).recv_timeout(SOON).expect("an answer");
+    assert_eq!((refused.status, &refused.json["errors"][0]["pointer"]), (422, &json!("/numbers/1")));
+    let done = small(json!([1, 2]));
+    assert_eq!(answer_next(&mut device, "add")["payload"], json!({"numbers": [1, 2]}));
+    assert_eq!(done.recv_timeout(SOON).expect("an answer").status, 200);
 }

@@ -17,7 +17,7 @@ use gateway::config::{Auth, Protocol, Serves};
 use gateway::device::name::HomeHash;
 use gateway::limits::Limits;
 use gateway::serve::{
-    Seeds, facts, gatekeeper_rules, manifest_limits, turn_gatekeeper, turn_worker, turn_writer, writer,
+    Seeds, facts, gatekeeper_rules, turn_gatekeeper, turn_worker, turn_writer, worker_limits, writer,
 };
 use gateway::shard::{Door, Shard};
 use gateway::store::mail::FromStore;
@@ -110,7 +110,7 @@ impl House {
                 Arc::clone(keys.roster()),
             ),
             writer: writer(&limits),
-            compiler: Worker::new(manifest_limits(&limits)),
+            compiler: Worker::new(worker_limits(&limits)),
             answers: Vec::new(),
             costs: Default::default(),
             kernel,
@@ -146,7 +146,7 @@ impl House {
                 self.cores[core].turn();
             }
             self.turn_store();
-            let compiled = turn_worker(&mut self.worker, &self.compiler);
+            let compiled = turn_worker(&mut self.worker, &mut self.compiler);
             // Every key is of the key file, so that there is nothing to call for.
             turn_gatekeeper(&mut self.gatekeeper, &mut self.keeper, self.kernel.now(), &mut drop);
             let asleep = |core| self.kernel.asked_to_sleep(core) != Some(Duration::ZERO);

@@ -12,7 +12,7 @@ use gateway::auth::{Gatekeeper, Keys};
 use gateway::config::{Auth, Protocol, Serves};
 use gateway::mail::Mail;
 use gateway::serve::{
-    Seeds, facts, gatekeeper_rules, manifest_limits, turn_gatekeeper, turn_worker, turn_writer,
+    Seeds, facts, gatekeeper_rules, turn_gatekeeper, turn_worker, turn_writer, worker_limits,
 };
 use gateway::shard::{Door, Shard};
 use gateway::store::journal::JournalLimits;
@@ -71,7 +71,7 @@ impl House {
             writer: Writer::new(limits),
             store: wiring.clerk(0).expect("the first clerk"),
             worker: wiring.clerk(1).expect("the second clerk"),
-            compiler: Worker::new(manifest_limits(&swarm.limits)),
+            compiler: Worker::new(worker_limits(&swarm.limits)),
             gatekeeper: wiring.clerk(2).expect("the third clerk"),
             keeper: Gatekeeper::new(
                 gatekeeper_rules(&swarm.limits, &Auth::default()),
@@ -98,7 +98,7 @@ impl House {
 
     /// One piece of the worker's work.
     pub fn turn_worker(&mut self) {
-        turn_worker(&mut self.worker, &self.compiler);
+        turn_worker(&mut self.worker, &mut self.compiler);
         self.worker.flush();
         self.outside.flush();
     }
@@ -129,7 +129,7 @@ impl House {
 
     /// Letters that no clerk has read yet.
     pub fn letters(&self) -> usize {
-        self.store.letters() + self.worker.letters() + self.gatekeeper.letters()
+        self.store.letters() + self.worker.letters() + self.compiler.waiting() + self.gatekeeper.letters()
     }
 }
 

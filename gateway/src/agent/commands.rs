@@ -76,7 +76,8 @@ impl Shard {
         if cx.draining() {
             return self.unsent(cx, conn, ApiError::ShuttingDown, "");
         }
-        if cx.congested() {
+        let home = HomeHash::home(self.facts.home.of(agent.name(), wanted.device), cx.cores());
+        if cx.congested_to(home) {
             return self.unsent(cx, conn, ApiError::DeviceBusy, "The gateway is busy.");
         }
         let is_sole = wanted.key.is_empty();
@@ -89,7 +90,6 @@ impl Shard {
         let Some(text) = AskText::write(self.buffers.lend(), device, command, key, payload) else {
             return self.unsent(cx, conn, ApiError::DeviceUnknown, "");
         };
-        let home = HomeHash::home(self.facts.home.of(agent.name(), device), cx.cores());
         let afterwards = (!waits).then(|| Afterwards { agent: agent.clone(), preferred });
         let repeat = (!is_sole).then(|| (home, self.facts.home.of_repeat(agent.name(), device, key)));
         let ticket = self.tickets.insert(Ticket { conn, awaits: Awaits::Command { afterwards, repeat } });

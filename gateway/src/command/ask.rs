@@ -12,7 +12,7 @@ use super::story::Times;
 use crate::auth::InFlight;
 use crate::device::manifest::{Manifest, Retry};
 use crate::device::row::Row;
-use crate::device::schema::ArgumentError;
+use crate::device::schema::{ArgumentError, Schema};
 use crate::mail::{Accepted, Ask, Mail, Settled};
 use crate::metrics::CommandOutcome;
 use crate::shard::{Alarmed, Cx, Shard};
@@ -35,7 +35,7 @@ struct Passed {
     device: Key,
     timeout: Duration,
     retry: Option<Retry>,
-    /// The arguments are too large to be checked here: by this manifest they must be.
+    /// The arguments take too long to be checked here: by this manifest they must be.
     unchecked: Option<Arc<Manifest>>,
 }
 
@@ -141,25 +141,35 @@ impl Shard {
             .ok_or(Outcome::DeviceUnknown)?;
         let manifest = reachable(row, ask.queues)?;
         let command = manifest.command(ask.text.command()).ok_or(Outcome::CommandUnknown)?;
-        let payload = ask.text.payload().unwrap_or(b"{}");
-        let mut unchecked = None;
-        match &command.schema {
-            None => {}
-            Some(_) if payload.len() > self.facts.limits.arguments_inline_bytes_max => {
-                unchecked = Some(Arc::clone(manifest));
-            }
-            Some(schema) => schema
-                .check(payload)
-                .map_err(|errors| Declined { outcome: Outcome::InvalidArguments, errors })?,
-        }
+        let is_checked = match &command.schema {
+            None => true,
+            Some(schema) => self.check_briefly(schema, ask.text.payload().unwrap_or(b"{}"))?,
+        };
+        let unchecked = (!is_checked).then(|| Arc::clone(manifest));
         let waiting = row.talk.as_ref().map_or(0, |talk| self.waiting_now_or_again(talk));
-        if waiting >= self.facts.limits.commands_waiting_per_device as usize || cx.congested() {
+        let neighbours =
+            [Some(ask.from), Some(self.facts.store), unchecked.as_ref().map(|_| self.facts.worker)];
+        let congested = neighbours.into_iter().flatten().any(|neighbour| cx.congested_to(neighbour));
+        if waiting >= self.facts.limits.commands_waiting_per_device as usize || congested {
             return Err(Outcome::DeviceBusy.into());
         }
         let default_ms = self.facts.limits.timeout_ms_default;
         let timeout_ms = ask.timeout_ms.or(command.timeout_ms).map_or(default_ms, u64::from);
         let timeout = Duration::from_millis(timeout_ms);
         Ok(Passed { device, timeout, retry: command.retry, unchecked })
+    }
+
+    /// Checks arguments whose check takes no more of this turn than it may. `false`: it would.
+    fn check_briefly(&self, schema: &Schema, payload: &[u8]) -> Result<bool, Declined> {
+        let limits = &self.facts.limits;
+        if payload.len() > limits.arguments_inline_bytes_max {
+            return Ok(false);
+        }
+        match schema.check_within(payload, limits.arguments_inline_steps_max) {
+            None => Ok(false),
+            Some(Ok(())) => Ok(true),
+            Some(Err(errors)) => Err(Declined { outcome: Outcome::InvalidArguments, errors }),
+        }
     }
 
     fn begin(&mut self, cx: &mut Cx<'_>, ask: Ask, place: InFlight, repeat: Option<Key>, passed: Passed) {

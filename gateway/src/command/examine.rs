@@ -1,4 +1,4 @@
-//! Arguments too large to be checked in a core's turn are checked by the worker.
+//! Arguments that would take too much of a core's turn, large ones and those whose check may take long, are checked by the worker.
 //!
 //! Owns the way there and back. Meanwhile the command is an ordinary pending entry: it has its place in the device's queue, so that
 //! the order of the asks is kept, and its deadline, its id and its idempotency key, so that whatever ends a command can end it
@@ -13,7 +13,7 @@ use crate::device::manifest::Manifest;
 use crate::device::schema::ArgumentError;
 use crate::mail::{Accepted, Mail};
 use crate::shard::{Cx, Shard};
-use crate::worker::ToWorker;
+use crate::worker::{Task, ToWorker};
 use engine::Key;
 use std::sync::Arc;
 
@@ -24,14 +24,30 @@ pub struct Checked {
     pub command: Key,
     /// The words of the ask, given back.
     pub text: AskText,
-    /// Whether the arguments fit, or why not.
-    pub verdict: Result<(), Vec<ArgumentError>>,
+    /// Whether the arguments fit.
+    pub verdict: Verdict,
 }
+
+/// Whether arguments fit.
+#[derive(Debug)]
+pub enum Verdict {
+    /// They do.
+    Fits,
+    /// They do not, and why.
+    Unfit(Vec<ArgumentError>),
+    /// Nobody knows: too much of this agent's work waits already.
+    Unchecked,
+}
+
+/// What a command is answered whose arguments could not be checked.
+const UNCHECKED: &[u8] = b"Too many arguments of this agent wait to be checked already.";
 
 impl Shard {
     /// Sends the words of a command to the worker.
     pub(super) fn examine(&mut self, cx: &mut Cx<'_>, command: Key, text: AskText, manifest: Arc<Manifest>) {
-        let work = ToWorker::Check { from: cx.core(), command, text, manifest };
+        let Some(pending) = self.pending.get(command) else { return };
+        let agent = pending.place.agent().name_shared().clone();
+        let work = ToWorker { from: cx.core(), agent, task: Task::Check { command, text, manifest } };
         cx.post(self.facts.worker, Mail::Work(work));
     }
 
@@ -44,17 +60,21 @@ impl Shard {
         };
         let device = pending.device;
         match verdict {
-            Ok(()) => {
+            Verdict::Fits => {
                 let names = std::mem::replace(&mut pending.text, text);
                 self.buffers.give_back(names.into_buffer());
                 self.taken(cx, command);
             }
-            Err(errors) => {
+            Verdict::Unfit(errors) => {
                 self.buffers.give_back(text.into_buffer());
                 let mut json = self.buffers.lend();
                 write_errors(&mut json, &errors);
                 self.settle(cx, command, Outcome::InvalidArguments, &json);
                 self.buffers.give_back(json);
+            }
+            Verdict::Unchecked => {
+                self.buffers.give_back(text.into_buffer());
+                self.settle(cx, command, Outcome::DeviceBusy, UNCHECKED);
             }
         }
         self.speak(cx, device);

@@ -4,7 +4,7 @@
 //! whatever races there are between an answer, a deadline, a cancellation and a lost connection.
 //!
 //! ```text
-//!   Checking --arguments fit--> Waiting           (only large arguments; refused ones settle it)
+//!   Checking --arguments fit--> Waiting           (only arguments that take long to check; refused ones settle it)
 //!
 //!   Waiting --PUBLISH--> Sent --PUBACK--> Delivered
 //!    ^  \                 |                 |  \

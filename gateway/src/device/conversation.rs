@@ -156,6 +156,12 @@ impl Shard {
         }
     }
 
+    /// Whether too much mail waits for somebody to whom a device's words go. Not for the worker: there is one question of a device
+    /// at a time, and it is refused by itself.
+    fn is_held_up_by_mail(&self, cx: &Cx<'_>) -> bool {
+        (0..cx.cores()).chain([self.facts.store, self.facts.gatekeeper]).any(|to| cx.congested_to(to))
+    }
+
     /// Handles what a device said, as far as may be in one turn.
     pub(super) fn hear_device(&mut self, cx: &mut Cx<'_>, conn: Key, input: &mut Input<'_>) -> Pace {
         let now = cx.now();
@@ -163,7 +169,7 @@ impl Shard {
             if !self.listens(conn) {
                 return Pace::Full;
             }
-            if cx.congested() {
+            if cx.congested() && self.is_held_up_by_mail(cx) {
                 // The neighbours cannot keep up with the mail; what this would add waits in the kernel.
                 return Pace::Busy;
             }

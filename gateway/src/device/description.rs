@@ -13,7 +13,7 @@ use crate::mail::Mail;
 use crate::shard::{Cx, Shard};
 use crate::store::mail::ToStore;
 use crate::store::record::EventKind;
-use crate::worker::ToWorker;
+use crate::worker::{Task, ToWorker};
 use codec::json::{Kind, Raw, encode_str, members};
 use engine::Key;
 use std::io::Write;
@@ -60,7 +60,7 @@ impl Shard {
             return self.describe_nothing(cx, conn, device, arrival, commands);
         }
         let commands = commands.filter(|commands| commands.kind() != Kind::Null);
-        self.describe(cx, conn, arrival, commands.map_or(&b"[]"[..], |commands| commands.as_bytes()));
+        self.describe(cx, (conn, device), arrival, commands.map_or(&b"[]"[..], |commands| commands.as_bytes()));
         true
     }
 
@@ -123,19 +123,29 @@ impl Shard {
         false
     }
 
-    fn describe(&mut self, cx: &mut Cx<'_>, conn: Key, arrival: &Arrival<'_>, commands: &[u8]) {
+    fn describe(
+        &mut self,
+        cx: &mut Cx<'_>,
+        (conn, device): (Key, Key),
+        arrival: &Arrival<'_>,
+        commands: &[u8],
+    ) {
         let fingerprint = Manifest::fingerprint_of(commands);
         let waiting = Waiting { conn, receipt: arrival.receipt };
         if let Some(manifest) = self.manifests.find(fingerprint).cloned() {
             return self.accept_manifest(cx, waiting, Ok(&manifest));
         }
+        if cx.congested_to(self.facts.worker) {
+            return self.accept_manifest(cx, waiting, Ok(&Arc::new(Manifest::unread())));
+        }
+        let Some(agent) = self.devices.get(device).map(|row| row.agent.name_shared().clone()) else { return };
         if let Some(peer) = self.peers.mqtt_mut(conn) {
             peer.describing = true;
         }
-        if self.manifests.wait(fingerprint, waiting) {
+        if self.manifests.wait(&agent, fingerprint, waiting) {
             let mut json = self.buffers.lend();
             json.extend_from_slice(commands);
-            let work = ToWorker::Compile { from: cx.core(), fingerprint, json };
+            let work = ToWorker { from: cx.core(), agent, task: Task::Compile { fingerprint, json } };
             cx.post(self.facts.worker, Mail::Work(work));
         }
     }
@@ -144,14 +154,18 @@ impl Shard {
     pub(crate) fn manifest_compiled(
         &mut self,
         cx: &mut Cx<'_>,
-        fingerprint: u128,
+        (agent, fingerprint): (&Arc<str>, u128),
         made: &Result<Arc<Manifest>, ManifestFault>,
         buffer: Vec<u8>,
     ) {
         self.buffers.give_back(buffer);
         // One that ran out of time is not kept: the next device that has it may find a quieter moment.
-        let keeps = made.as_ref().ok().filter(|manifest| !manifest.is_out_of_time());
-        for waiting in self.manifests.compiled(fingerprint, keeps) {
+        if let Some(manifest) = made.as_ref().ok().filter(|manifest| !manifest.is_out_of_time()) {
+            self.manifests.know(manifest);
+        }
+        let known = self.manifests.find(fingerprint).cloned();
+        let made = &known.map_or_else(|| made.clone(), Ok);
+        for waiting in self.manifests.answered(agent, fingerprint) {
             if let Some(peer) = self.peers.mqtt_mut(waiting.conn) {
                 peer.describing = false;
                 self.accept_manifest(cx, waiting, made.as_ref());

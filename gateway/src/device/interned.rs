@@ -37,7 +37,8 @@ pub struct Room {
 pub struct Interned {
     room: Room,
     known: HashMap<u128, Known, Fixed>,
-    compiling: HashMap<u128, Vec<Waiting>, Fixed>,
+    /// Each agent's for itself: what one agent has no room for in the worker's queue must not cost another one its manifest.
+    compiling: HashMap<(Arc<str>, u128), Vec<Waiting>, Fixed>,
     /// The known ones that no device has, by the moment at which the last one let go.
     unused: BTreeMap<u64, u128>,
     unused_bytes: usize,
@@ -99,22 +100,25 @@ impl Interned {
         self.known.get(&fingerprint).map(|known| &known.manifest)
     }
 
-    /// Adds a connection to those that wait. `true` for the first: the worker has to be asked.
-    pub fn wait(&mut self, fingerprint: u128, waiting: Waiting) -> bool {
-        let queue = self.compiling.entry(fingerprint).or_default();
+    /// Adds a connection of `agent` to those that wait. `true` for the first: the worker has to be asked.
+    pub fn wait(&mut self, agent: &Arc<str>, fingerprint: u128, waiting: Waiting) -> bool {
+        let queue = self.compiling.entry((agent.clone(), fingerprint)).or_default();
         queue.push(waiting);
         queue.len() == 1
     }
 
-    /// The worker has answered: who waited. A manifest that could be made is known from now on.
-    pub fn compiled(&mut self, fingerprint: u128, manifest: Option<&Arc<Manifest>>) -> Vec<Waiting> {
-        if let Some(manifest) = manifest {
+    /// A manifest that could be made is known from now on; the one that is known already stays.
+    pub fn know(&mut self, manifest: &Arc<Manifest>) {
+        if !self.known.contains_key(&manifest.fingerprint()) {
             let known = Known { manifest: manifest.clone(), unused_since: None };
-            let before = self.known.insert(fingerprint, known);
-            debug_assert!(before.is_none(), "what is known is not compiled");
+            self.known.insert(manifest.fingerprint(), known);
             self.is_unused(manifest);
         }
-        self.compiling.remove(&fingerprint).unwrap_or_default()
+    }
+
+    /// The worker has answered: who waited.
+    pub fn answered(&mut self, agent: &Arc<str>, fingerprint: u128) -> Vec<Waiting> {
+        self.compiling.remove(&(agent.clone(), fingerprint)).unwrap_or_default()
     }
 
     /// One more device of `agent` has this manifest instead of the one that it had: or, when there is no room, the one that is
@@ -282,16 +286,20 @@ mod tests {
     #[test]
     fn asks_the_worker_once_for_all_who_wait() {
         let mut interned = room(9, 9, 9);
-        assert!(interned.wait(1, waiting(1)));
-        assert!(!interned.wait(1, waiting(2)));
-        assert!(interned.find(1).is_none());
+        let (alpha, beta): (Arc<str>, Arc<str>) = ("alpha".into(), "beta".into());
         let made = manifest(1);
-        let woken: Vec<u32> = interned.compiled(1, Some(&made)).iter().map(|w| w.conn.index).collect();
-        assert_eq!(woken, [1, 2]);
-        assert!(interned.find(1).is_some());
-        assert!(interned.wait(2, waiting(3)));
-        assert_eq!(interned.compiled(2, None).len(), 1);
-        assert!(interned.find(2).is_none());
+        let fingerprint = made.fingerprint();
+        assert!(interned.wait(&alpha, fingerprint, waiting(1)));
+        assert!(!interned.wait(&alpha, fingerprint, waiting(2)));
+        assert!(interned.wait(&beta, fingerprint, waiting(3)), "another agent's queue, another question");
+        assert!(interned.find(fingerprint).is_none());
+        interned.know(&made);
+        let woken = interned.answered(&alpha, fingerprint);
+        assert_eq!(woken.iter().map(|w| w.conn.index).collect::<Vec<_>>(), [1, 2]);
+        interned.know(&manifest(1));
+        assert!(Arc::ptr_eq(interned.find(fingerprint).expect("it is known"), &made));
+        assert_eq!((interned.answered(&beta, fingerprint).len(), interned.len()), (1, 1));
+        assert_eq!(interned.answered(&beta, fingerprint).len(), 0);
     }
 
     #[test]
@@ -301,7 +309,7 @@ mod tests {
         let mut had = None;
         for n in 0..300 {
             let made = manifest(n);
-            interned.compiled(made.fingerprint(), Some(&made));
+            interned.know(&made);
             had = Some(interned.exchange(&agent, had.as_ref(), &made));
             interned.check_invariants(1);
         }

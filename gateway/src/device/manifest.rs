@@ -16,7 +16,7 @@
 //! | `retry` | `maxAttempts` 1 to 100, `backoffMs` 0 to 600,000; 3 and 1,000 where one is absent | `RETRY_INVALID` |
 //!
 //! When the list is too much for the memory that its agent, or all of them, may take ([`super::interned`]), all of it is refused:
-//! `TOO_MUCH_MEMORY`.
+//! `TOO_MUCH_MEMORY`. The same happens to one that would wait too long for the worker: `TOO_MUCH_WAITS`.
 //!
 //! A member that is `null` counts as absent: clients in some languages send it so. Members with other names are ignored.
 
@@ -222,6 +222,12 @@ impl Manifest {
     /// What is left of a list for which there is no memory: one refusal, for all of it. It is made once, and counts for nothing.
     pub fn too_much(detail: String) -> Manifest {
         Manifest { bytes: 0, ..Manifest::refusing_all("TOO_MUCH_MEMORY", detail) }
+    }
+
+    /// What is left of a list that nobody has had the time to look at: one refusal, for all of it.
+    pub fn unread() -> Manifest {
+        let detail = "too many lists of this agent's devices wait to be read already; connect again later";
+        Manifest { out_of_time: true, ..Manifest::refusing_all("TOO_MUCH_WAITS", detail.to_owned()) }
     }
 
     fn refusing_all(reason: &'static str, detail: String) -> Manifest {

@@ -59,6 +59,13 @@ pub struct Schema {
     bytes: usize,
 }
 
+/// A payload, and what its check may cost.
+struct Priced {
+    tree: Tree,
+    steps: u64,
+    text_steps: u64,
+}
+
 /// One reason why a payload does not fit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ArgumentError {
@@ -104,6 +111,20 @@ impl Schema {
 
     /// Checks a payload; an empty one is checked as `{}`. At most [`ERRORS_MAX`] errors.
     pub fn check(&self, payload: &[u8]) -> Result<(), Vec<ArgumentError>> {
+        self.price(payload).and_then(|priced| self.judge(&priced))
+    }
+
+    /// The same, if it takes no more than so many steps; none if it may take more.
+    pub fn check_within(&self, payload: &[u8], steps_max: u64) -> Option<Result<(), Vec<ArgumentError>>> {
+        match self.price(payload) {
+            Ok(priced) if priced.steps + priced.text_steps > steps_max => None,
+            Ok(priced) => Some(self.judge(&priced)),
+            Err(errors) => Some(Err(errors)),
+        }
+    }
+
+    /// Reads a payload, and refuses one that can be refused without a look at the schema, or for what it would cost.
+    fn price(&self, payload: &[u8]) -> Result<Priced, Vec<ArgumentError>> {
         let payload = if payload.trim_ascii().is_empty() { b"{}" } else { payload };
         let tree = Tree::parse(payload).map_err(|detail| whole(&detail))?;
         if !tree.value.is_object() {
@@ -114,13 +135,17 @@ impl Schema {
         if steps > STEPS_MAX || text_steps > TEXT_STEPS_MAX {
             return Err(whole("SCHEMA_TOO_COSTLY: checking this payload would take too many steps"));
         }
+        Ok(Priced { tree, steps, text_steps })
+    }
+
+    fn judge(&self, Priced { tree, steps, text_steps }: &Priced) -> Result<(), Vec<ArgumentError>> {
         // The library is not ours: should it panic on some payload, that payload is refused and the core lives.
         let judged = catch_unwind(AssertUnwindSafe(|| {
             if self.validator.is_valid(&tree.value) {
                 return Ok(());
             }
             let is_affordable =
-                steps.saturating_mul(tree.values()) <= ERRORS_COST_MAX && text_steps <= ERRORS_COST_MAX;
+                steps.saturating_mul(tree.values()) <= ERRORS_COST_MAX && *text_steps <= ERRORS_COST_MAX;
             Err(if is_affordable { self.errors(&tree.value) } else { Vec::new() })
         }));
         match judged {

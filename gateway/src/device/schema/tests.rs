@@ -247,3 +247,19 @@ fn the_deepest_check_fits_on_the_stack_of_a_thread() {
     let (good, _) = judged.unwrap().join().unwrap();
     assert!(good.is_ok());
 }
+
+#[test]
+fn a_check_that_may_take_too_many_steps_is_left_to_somebody_else() {
+    let schema = schema(object_with(json!({"pattern": "a[ab]{300}[cd]", "items": {"type": "integer"}})));
+    let text = |bytes: usize| json!({"x": "a".repeat(bytes)}).to_string();
+    let list = |values: usize| json!({"x": vec![1; values]}).to_string();
+    let within =
+        |payload: String| schema.check_within(payload.as_bytes(), 50_000).map(|checked| checked.is_ok());
+    assert_eq!(within(text(10)), Some(false));
+    assert_eq!(within(text(1000)), None, "the expression would read it for long");
+    assert_eq!(within(list(1000)), Some(true));
+    assert_eq!(within(list(60_000)), None, "so many values");
+    assert_eq!(within("[]".to_owned()), Some(false), "what is refused without a check is refused");
+    assert_eq!(within(text(100_000)), Some(false), "and what nobody would check");
+    assert!(schema.check(text(1000).as_bytes()).is_err() && schema.check(list(60_000).as_bytes()).is_ok());
+}
