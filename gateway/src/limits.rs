@@ -88,9 +88,10 @@ limits! {
         triggers_per_second_per_agent: u32 = 10, 0..=1_000_000, "triggers/s";
         /// Commands of one agent that may wait for an answer; one more is answered 429 `too-many-commands`.
         commands_in_flight_per_agent: u32 = 100, 0..=1_000_000, "commands";
-        /// Events kept in memory for an agent's stream; older ones give way to a `gap` event.
+        /// Triggers kept in memory for an agent's stream, and as many other events; older ones give way to a `gap` event.
         events_kept_per_agent: u32 = 10_000, 1..=10_000_000, "events";
-        /// Bytes of events kept in memory for an agent's stream; older ones give way to a `gap` event.
+        /// Bytes of triggers kept in memory for an agent's stream, and a quarter as many of other events; older ones give way to a `gap`
+        /// event.
         events_bytes_per_agent: usize = 67_108_864, 65_536..=17_179_869_184, "bytes";
         /// Bytes of manifests and arguments of one agent that may wait for the worker; with one more the manifest is refused and
         /// reported, or the command answered 503 `device-busy`.

@@ -60,7 +60,12 @@ impl Shard {
             return self.describe_nothing(cx, conn, device, arrival, commands);
         }
         let commands = commands.filter(|commands| commands.kind() != Kind::Null);
-        self.describe(cx, (conn, device), arrival, commands.map_or(&b"[]"[..], |commands| commands.as_bytes()));
+        self.describe(
+            cx,
+            (conn, device),
+            arrival,
+            commands.map_or(&b"[]"[..], |commands| commands.as_bytes()),
+        );
         true
     }
 
@@ -188,9 +193,12 @@ impl Shard {
             Ok(manifest) => {
                 let agent = row.agent.name_shared();
                 let manifest = &self.manifests.exchange(agent, row.manifest.as_ref(), manifest);
+                let is_new = !row.has_described(manifest);
                 row.describe(Arc::clone(manifest));
                 self.acknowledge(cx, waiting.conn, waiting.receipt);
-                self.tell_manifest(cx, device, manifest);
+                if is_new {
+                    self.tell_manifest(cx, device, manifest);
+                }
                 self.report_refused(cx, device, manifest);
                 self.notify(cx, device, Notice::Connected);
             }

@@ -137,13 +137,24 @@ impl Row {
         self.status.is_here() && self.seat.as_ref().is_some_and(|seat| seat.described)
     }
 
+    /// Whether it has described itself so on its current connection.
+    pub fn has_described(&self, manifest: &Manifest) -> bool {
+        // One that was compiled again may have had more time.
+        let what = |manifest: &Manifest| (manifest.fingerprint(), manifest.refused_total());
+        let same = self.manifest.as_ref().is_some_and(|before| what(before) == what(manifest));
+        same && self.seat.as_ref().is_some_and(|seat| seat.described)
+    }
+
     /// It described itself on its current connection: its commands are tools from now on.
     pub fn describe(&mut self, manifest: Arc<Manifest>) {
+        let is_new = !self.has_described(&manifest);
         self.manifest = Some(manifest);
         if let Some(seat) = self.seat.as_mut() {
             seat.described = true;
         }
-        self.agent.count_list_change();
+        if is_new {
+            self.agent.count_list_change();
+        }
     }
 
     /// Takes its connection from it; its commands are no tools any more.

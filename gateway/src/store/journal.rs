@@ -1,13 +1,15 @@
 //! The agents' logs in memory: numbered events, a ceiling on each, the oldest dropped first.
 //!
 //! Owns the numbering (a cursor is given out once and never again for the same agent) and every ceiling on what is
-//! kept. It never waits, never knows a reader and never loses an event silently: what was dropped is reported as a gap
-//! to whoever asks for it.
+//! kept. Triggers have a ring of their own: what else happens to an agent's devices never pushes one out, while a trigger that
+//! is dropped takes along what is older than the next one. It never waits, never knows a reader and never loses an event
+//! silently: what was dropped is reported as a gap to whoever asks for it.
 //!
 //! ```text
-//!   cursors   1 ........ a  a+1 ................. last
-//!             [ dropped   ][ kept, oldest first   ]
-//!   read(after = 0)  ->  gap 1..=a, then the events from a + 1
+//!   cursors   1  2  3  4  5  6  7  8  9      one numbering, in the order of what happened
+//!   triggers     2     4        7            each ring drops its oldest
+//!   the rest                 6     8  9      (1, 3 and 5 were dropped)
+//!   read(after = 0)  ->  gap 1..=1, then 2; read(after = 2)  ->  gap 3..=3, then 4; read(after = 4)  ->  gap 5..=5, then the rest
 //! ```
 //!
 //! A log as a whole is dropped when there are too many agents, the one that was longest without an event first. Its
@@ -16,6 +18,9 @@
 use super::record::{Event, EventKind, Gap};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+
+/// The bytes of the events that are no triggers: one in so many of those that triggers may take.
+const OTHERS_SHARE: usize = 4;
 
 /// What an event costs beside its JSON, in bytes: two allocations, their headers, the place in the log.
 pub const EVENT_OVERHEAD_BYTES: usize = 96;
@@ -27,10 +32,10 @@ const LARGEST_SHARE: usize = 8;
 /// How much is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct JournalLimits {
-    /// Events kept for one agent.
+    /// Triggers kept for one agent, and as many other events.
     pub events_per_agent_max: usize,
-    /// Bytes kept for one agent; each event counts as its JSON and [`EVENT_OVERHEAD_BYTES`]. The newest event is kept
-    /// even if it alone is larger.
+    /// Bytes of triggers kept for one agent, and a quarter of them for other events; each event counts as its JSON and
+    /// [`EVENT_OVERHEAD_BYTES`]. The newest of either is kept even if it alone is larger.
     pub bytes_per_agent_max: usize,
     /// Agents with a log.
     pub agents_max: usize,
@@ -71,12 +76,26 @@ impl Batch {
 /// One agent's events. Never empty: it begins with its first event and the newest is always kept.
 #[derive(Debug, Default)]
 struct Log {
-    events: VecDeque<Arc<Event>>,
+    triggers: Ring,
+    others: Ring,
     /// The newest event's cursor.
     last: u64,
-    bytes: usize,
     /// When it got its newest event, on the journal's own clock of appends.
     stamp: u64,
+}
+
+/// One of a log's rings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Which {
+    Triggers,
+    Others,
+}
+
+/// Events of which only the newest are kept.
+#[derive(Debug, Default)]
+struct Ring {
+    events: VecDeque<Arc<Event>>,
+    bytes: usize,
 }
 
 /// All agents' logs.
@@ -118,22 +137,30 @@ impl Journal {
         log.stamp = self.stamp;
         log.last += 1;
         let cursor = log.last;
-        log.push(Event { cursor, kind, json: json.into() });
-        self.bytes += json.len() + EVENT_OVERHEAD_BYTES;
-        while log.events.len() > 1
-            && (log.events.len() > self.limits.events_per_agent_max
-                || log.bytes > self.limits.bytes_per_agent_max)
-        {
-            self.bytes -= log.drop_oldest();
-            self.dropped += 1;
+        let JournalLimits { events_per_agent_max, bytes_per_agent_max, .. } = self.limits;
+        let event = Event { cursor, kind, json: json.into() };
+        self.bytes += event.json.len() + EVENT_OVERHEAD_BYTES;
+        let (ring, bytes_max) = match kind {
+            EventKind::Trigger => (Which::Triggers, bytes_per_agent_max),
+            EventKind::DeviceConnected
+            | EventKind::DeviceDisconnected
+            | EventKind::DeviceConflict
+            | EventKind::Manifest
+            | EventKind::Command => (Which::Others, bytes_per_agent_max / OTHERS_SHARE),
+        };
+        log.ring(ring).push(event);
+        let before = log.len();
+        while log.ring(ring).exceeds(events_per_agent_max, bytes_max) {
+            self.bytes -= log.drop_oldest(ring);
         }
+        self.dropped += (before - log.len()) as u64;
         self.make_room();
         self.check_invariants(agent);
         cursor
     }
 
-    /// The events behind `after`: at most `events_max` of them with at most `bytes_max` bytes of JSON, at least one if
-    /// there is one.
+    /// The events behind `after`, up to the next that is not kept: at most `events_max` of them with at most `bytes_max` bytes
+    /// of JSON, at least one if there is one.
     ///
     /// An `after` above the newest cursor was not given out by this journal: all of its numbers above are reported as
     /// a gap, and the reader starts with the oldest event there is.
@@ -141,19 +168,18 @@ impl Journal {
         let Some(log) = self.logs.get(agent) else {
             return beyond(after, self.floor);
         };
-        let first = log.first();
-        let (gap, start) = if after > log.last {
-            (Some(Gap { from: log.last + 1, to: after }), 0)
-        } else if after + 1 < first {
-            (Some(Gap { from: after + 1, to: first - 1 }), 0)
-        } else {
-            (None, (after + 1 - first) as usize)
+        let is_strange = after > log.last;
+        let mut rest = log.behind(if is_strange { 0 } else { after }).peekable();
+        let first = rest.peek().map_or(log.last + 1, |event| event.cursor);
+        let gap = match is_strange {
+            true => Some(Gap { from: log.last + 1, to: after }),
+            false => (after + 1 < first).then(|| Gap { from: after + 1, to: first - 1 }),
         };
-        let mut events = Vec::new();
+        let mut events: Vec<Arc<Event>> = Vec::new();
         let mut bytes = 0;
-        for event in log.events.range(start..).take(events_max.max(1)) {
+        for (event, cursor) in rest.zip(first..).take(events_max.max(1)) {
             bytes += event.json.len();
-            if bytes > bytes_max && !events.is_empty() {
+            if event.cursor != cursor || (bytes > bytes_max && !events.is_empty()) {
                 break;
             }
             events.push(Arc::clone(event));
@@ -189,15 +215,14 @@ impl Journal {
             self.drop_longest_unused();
         }
         while self.bytes > self.limits.bytes_total_max {
-            let divisible = self.logs.values_mut().filter(|log| log.events.len() > 1);
-            if let Some(largest) = divisible.max_by_key(|log| log.bytes) {
-                let target = largest.bytes - largest.bytes / LARGEST_SHARE;
-                self.dropped += 1;
-                self.bytes -= largest.drop_oldest();
-                while largest.bytes > target && largest.events.len() > 1 {
-                    self.dropped += 1;
-                    self.bytes -= largest.drop_oldest();
+            let divisible = self.logs.values_mut().filter(|log| log.len() > 1);
+            if let Some(largest) = divisible.max_by_key(|log| log.bytes()) {
+                let (before, target) = (largest.len(), largest.bytes() - largest.bytes() / LARGEST_SHARE);
+                self.bytes -= largest.drop_one();
+                while largest.bytes() > target && largest.len() > 1 {
+                    self.bytes -= largest.drop_one();
                 }
+                self.dropped += (before - largest.len()) as u64;
             } else if self.logs.len() > 1 {
                 self.drop_longest_unused();
             } else {
@@ -213,28 +238,107 @@ impl Journal {
         let Some(log) = self.logs.remove(&agent) else {
             return;
         };
-        self.bytes -= log.bytes;
-        self.dropped += log.events.len() as u64;
+        self.bytes -= log.bytes();
+        self.dropped += log.len() as u64;
         self.floor = self.floor.max(log.last);
     }
 
     fn check_invariants(&self, agent: &Arc<str>) {
         debug_assert_eq!(self.logs.len(), self.by_stamp.len());
-        debug_assert!(self.logs.get(agent).is_some_and(|log| {
-            log.first() + log.events.len() as u64 == log.last + 1 && log.bytes <= self.bytes
-        }));
+        debug_assert!(
+            self.logs
+                .get(agent)
+                .is_some_and(|log| { log.newest() == Some(log.last) && log.bytes() <= self.bytes })
+        );
     }
 }
 
 impl Log {
-    /// The oldest kept event's cursor.
-    fn first(&self) -> u64 {
-        self.last + 1 - self.events.len() as u64
+    fn len(&self) -> usize {
+        self.triggers.events.len() + self.others.events.len()
     }
 
+    fn bytes(&self) -> usize {
+        self.triggers.bytes + self.others.bytes
+    }
+
+    /// The newest kept event's cursor.
+    fn newest(&self) -> Option<u64> {
+        let newest = |ring: &Ring| ring.events.back().map(|event| event.cursor);
+        newest(&self.triggers).max(newest(&self.others))
+    }
+
+    /// The kept events behind `after`, in the order of what happened.
+    fn behind(&self, after: u64) -> impl Iterator<Item = &Arc<Event>> {
+        let mut triggers = self.triggers.behind(after).peekable();
+        let mut others = self.others.behind(after).peekable();
+        std::iter::from_fn(move || match (triggers.peek(), others.peek()) {
+            (Some(trigger), Some(other)) if other.cursor < trigger.cursor => others.next(),
+            (Some(_), _) => triggers.next(),
+            (None, _) => others.next(),
+        })
+    }
+
+    fn ring(&mut self, ring: Which) -> &mut Ring {
+        match ring {
+            Which::Triggers => &mut self.triggers,
+            Which::Others => &mut self.others,
+        }
+    }
+
+    /// Drops events of a log that has more than one, and returns what they cost: the oldest of the ring that takes the most
+    /// bytes, but never the newest of all.
+    fn drop_one(&mut self) -> usize {
+        let last = self.last;
+        let holds_last = |ring: &Ring| ring.oldest().is_none_or(|oldest| oldest == last);
+        let from_triggers = match (holds_last(&self.triggers), holds_last(&self.others)) {
+            (false, false) => self.triggers.bytes >= self.others.bytes,
+            (is_last, _) => !is_last,
+        };
+        self.drop_oldest(if from_triggers { Which::Triggers } else { Which::Others })
+    }
+
+    /// Drops the oldest event of a ring and returns what it cost. With a trigger goes what is not newer than it, so that whoever is
+    /// far behind is told one gap and not one for each event between two triggers.
+    fn drop_oldest(&mut self, ring: Which) -> usize {
+        let cost = self.ring(ring).drop_oldest();
+        match ring {
+            Which::Others => cost,
+            Which::Triggers => {
+                let oldest = self.triggers.oldest().unwrap_or(self.last);
+                cost + self.others.drop_below(oldest)
+            }
+        }
+    }
+}
+
+impl Ring {
     fn push(&mut self, event: Event) {
         self.bytes += event.json.len() + EVENT_OVERHEAD_BYTES;
         self.events.push_back(Arc::new(event));
+    }
+
+    fn behind(&self, after: u64) -> impl Iterator<Item = &Arc<Event>> {
+        self.events.range(self.events.partition_point(|event| event.cursor <= after)..)
+    }
+
+    /// The oldest kept event's cursor.
+    fn oldest(&self) -> Option<u64> {
+        self.events.front().map(|event| event.cursor)
+    }
+
+    /// Whether it has too many events, or too many bytes; the newest may have as many as it likes.
+    fn exceeds(&self, events_max: usize, bytes_max: usize) -> bool {
+        self.events.len() > 1 && (self.events.len() > events_max || self.bytes > bytes_max)
+    }
+
+    /// Drops what is older than `cursor` and returns what it cost.
+    fn drop_below(&mut self, cursor: u64) -> usize {
+        let mut cost = 0;
+        while self.oldest().is_some_and(|oldest| oldest < cursor) {
+            cost += self.drop_oldest();
+        }
+        cost
     }
 
     /// Drops the oldest event and returns what it cost.
@@ -256,136 +360,5 @@ fn beyond(after: u64, floor: u64) -> Batch {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const COST: usize = EVENT_OVERHEAD_BYTES + 2;
-
-    fn journal(events: usize, bytes: usize, agents: usize, total: usize) -> Journal {
-        Journal::new(JournalLimits {
-            events_per_agent_max: events,
-            bytes_per_agent_max: bytes,
-            agents_max: agents,
-            bytes_total_max: total,
-        })
-    }
-
-    fn fill(journal: &mut Journal, agent: &str, events: usize) {
-        let agent: Arc<str> = agent.into();
-        for _ in 0..events {
-            journal.append(&agent, EventKind::Trigger, b"{}");
-        }
-    }
-
-    fn cursors(batch: &Batch) -> Vec<u64> {
-        batch.events.iter().map(|event| event.cursor).collect()
-    }
-
-    #[test]
-    fn numbers_each_agents_events_from_one() {
-        let mut journal = Journal::new(JournalLimits::default());
-        fill(&mut journal, "a", 3);
-        fill(&mut journal, "b", 1);
-        assert_eq!((journal.last("a"), journal.last("b"), journal.last("c")), (3, 1, 0));
-        let batch = journal.read("a", 1, 100, 1000);
-        assert_eq!((cursors(&batch), batch.gap, batch.next), (vec![2, 3], None, 3));
-    }
-
-    #[test]
-    fn reads_no_more_than_asked_but_always_one() {
-        let mut journal = Journal::new(JournalLimits::default());
-        fill(&mut journal, "a", 9);
-        assert_eq!(cursors(&journal.read("a", 0, 4, 1000)), [1, 2, 3, 4]);
-        assert_eq!(cursors(&journal.read("a", 0, 100, 6)), [1, 2, 3]);
-        assert_eq!(cursors(&journal.read("a", 0, 0, 0)), [1]);
-    }
-
-    #[test]
-    fn reports_what_the_event_ceiling_dropped_as_a_gap() {
-        let mut journal = journal(3, usize::MAX, 9, usize::MAX);
-        fill(&mut journal, "a", 5);
-        let batch = journal.read("a", 0, 100, 1000);
-        assert_eq!((cursors(&batch), batch.gap), (vec![3, 4, 5], Some(Gap { from: 1, to: 2 })));
-        assert_eq!(journal.read("a", 2, 100, 1000).gap, None);
-        assert_eq!(journal.dropped(), 2);
-    }
-
-    #[test]
-    fn keeps_the_newest_event_though_it_is_larger_than_the_byte_ceiling() {
-        let mut journal = journal(10, 200, 9, usize::MAX);
-        fill(&mut journal, "a", 2);
-        journal.append(&"a".into(), EventKind::Trigger, &[b' '; 500]);
-        let batch = journal.read("a", 0, 100, 10);
-        assert_eq!((cursors(&batch), batch.gap), (vec![3], Some(Gap { from: 1, to: 2 })));
-        assert_eq!(journal.bytes(), 500 + EVENT_OVERHEAD_BYTES);
-    }
-
-    #[test]
-    fn starts_a_reader_with_a_strange_cursor_at_the_oldest_event() {
-        let mut journal = Journal::new(JournalLimits::default());
-        let empty = journal.read("a", 7, 10, 1000);
-        assert_eq!((empty.gap, empty.next), (Some(Gap { from: 1, to: 7 }), 0));
-        fill(&mut journal, "a", 2);
-        let batch = journal.read("a", u64::MAX, 10, 1000);
-        assert_eq!(cursors(&batch), [1, 2]);
-        assert_eq!((batch.gap, batch.next), (Some(Gap { from: 3, to: u64::MAX }), 2));
-    }
-
-    #[test]
-    fn one_agent_more_than_allowed_drops_the_log_longest_without_an_event() {
-        let mut journal = journal(10, usize::MAX, 2, usize::MAX);
-        fill(&mut journal, "a", 3);
-        fill(&mut journal, "b", 1);
-        fill(&mut journal, "a", 1);
-        fill(&mut journal, "c", 1);
-        assert_eq!(journal.agents(), 2);
-        assert_eq!(cursors(&journal.read("a", 0, 10, 1000)), [1, 2, 3, 4]);
-        let lost = journal.read("b", 0, 10, 1000);
-        assert_eq!((lost.gap, lost.next), (Some(Gap { from: 1, to: 1 }), 1));
-    }
-
-    #[test]
-    fn a_log_that_comes_back_never_repeats_a_number() {
-        let mut journal = journal(10, usize::MAX, 1, usize::MAX);
-        fill(&mut journal, "a", 5);
-        fill(&mut journal, "b", 1);
-        fill(&mut journal, "a", 1);
-        let batch = journal.read("a", 5, 10, 1000);
-        assert!(batch.events[0].cursor > 5);
-        assert_eq!(batch.gap.map(|gap| gap.from), (batch.events[0].cursor > 6).then_some(6));
-    }
-
-    #[test]
-    fn the_ceiling_on_all_bytes_holds_for_one_agent_alone() {
-        let mut journal = journal(usize::MAX, usize::MAX, 9, 16 * COST);
-        fill(&mut journal, "a", 16);
-        assert_eq!(journal.dropped(), 0);
-        fill(&mut journal, "a", 1);
-        assert_eq!(
-            journal.read("a", 0, 100, 1000).gap,
-            Some(Gap { from: 1, to: 3 }),
-            "an eighth of 17, rounded up"
-        );
-    }
-
-    #[test]
-    fn too_many_bytes_in_all_are_paid_for_by_the_largest_log() {
-        let mut journal = journal(usize::MAX, usize::MAX, 9, 20 * COST);
-        fill(&mut journal, "quiet", 4);
-        fill(&mut journal, "loud", 100);
-        fill(&mut journal, "quiet", 1);
-        assert_eq!(cursors(&journal.read("quiet", 0, 100, 1000)), [1, 2, 3, 4, 5]);
-        assert!(journal.bytes() <= 20 * COST);
-        assert_eq!(journal.last("loud"), 100);
-    }
-
-    #[test]
-    fn logs_of_one_large_event_each_give_way_longest_unused_first() {
-        let mut journal = journal(9, usize::MAX, 9, 2 * COST);
-        for agent in ["a", "b", "c"] {
-            fill(&mut journal, agent, 1);
-        }
-        assert_eq!((journal.agents(), journal.last("a")), (2, 1));
-        assert!(journal.read("a", 0, 9, 9).events.is_empty());
-    }
-}
+#[path = "journal/tests.rs"]
+mod tests;

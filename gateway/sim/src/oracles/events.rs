@@ -1,5 +1,6 @@
 //! Readers of an agent's events: every event from the cursor on, in order, as the journal has it; what was dropped is told
-//! as a gap, and only that.
+//! as a gap, and only that: a trigger by as many newer triggers as are kept, anything else by as many newer events that are
+//! no triggers, or with a trigger that is gone.
 //!
 //! Owns a reader's place in the journal.
 
@@ -7,7 +8,9 @@ use crate::coverage::Seen;
 use crate::failure::Oracle;
 use crate::ledger::{Ledger, TENANTS};
 use codec::json::members;
+use gateway::store::{Event, EventKind};
 use std::fmt::Display;
+use std::sync::Arc;
 
 /// Where a reader stands.
 #[derive(Clone, Debug)]
@@ -62,10 +65,21 @@ impl Ledger {
         self.check(next.is_none_or(|next| next == from), Oracle::Delivered, peer, || {
             format!("a gap from {from} where {next:?} comes next")
         });
-        let (most, last) =
-            (u64::from(self.limits.events_kept_per_agent), self.journals[reading.tenant].last());
-        self.check(to >= from && last.saturating_sub(to) >= most, Oracle::Delivered, peer, || {
-            format!("a gap to {to}, but the newest is {last} and {most} are kept")
+        let (most, last) = (self.limits.events_kept_per_agent as usize, self.journals[reading.tenant].last());
+        let events = || self.journals[reading.tenant].events.iter().rev();
+        let is_trigger = |event: &Arc<Event>| event.kind == EventKind::Trigger;
+        let newer = |cursor: u64, triggers: bool| {
+            events().take_while(|e| e.cursor > cursor).filter(|e| is_trigger(e) == triggers).count()
+        };
+        let went = events().filter(|e| is_trigger(e)).count() > most;
+        let newest_gone = |triggers: bool| {
+            events().find(|e| (from..=to).contains(&e.cursor) && is_trigger(e) == triggers).map(|e| e.cursor)
+        };
+        let may_be_gone = newest_gone(true).is_none_or(|gone| newer(gone, true) >= most)
+            && newest_gone(false)
+                .is_none_or(|gone| newer(gone, false) >= most || (went && newer(gone, true) >= most));
+        self.check(from <= to && to <= last && may_be_gone, Oracle::Delivered, peer, || {
+            format!("a gap from {from} to {to}, but the newest is {last} and {most} of each kind are kept")
         });
         reading.next = Some(to + 1);
     }
