@@ -58,7 +58,7 @@ pub fn check(bytes: &[u8]) {
 }
 
 fn messages(frames: &[u8], dribble: usize, limits: &Arc<Limits>) -> (Heard, Vec<u8>) {
-    let mut session = Session::new(Arc::clone(limits), *NOW);
+    let mut session = Session::new(Arc::clone(limits));
     let (mut heard, mut carry, mut out) = (Heard::default(), Vec::new(), Vec::new());
     for piece in frames.chunks(dribble.min(frames.len().max(1))) {
         carry.extend_from_slice(piece);
@@ -90,7 +90,7 @@ fn messages(frames: &[u8], dribble: usize, limits: &Arc<Limits>) -> (Heard, Vec<
 }
 
 fn stream(frames: &[u8], dribble: usize, want: usize, limits: &Arc<Limits>) -> (Heard, Vec<u8>) {
-    let mut stream = Stream::new(Arc::clone(limits), *NOW);
+    let mut stream = Stream::new(Arc::clone(limits));
     let (mut heard, mut carry, mut out) = (Heard::default(), Vec::new(), Vec::new());
     let mut hear = |piece: &[u8], want: usize| {
         carry.extend_from_slice(piece);

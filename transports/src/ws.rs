@@ -42,7 +42,7 @@
 //! assert!(out.ends_with(b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"));
 //!
 //! out.clear();
-//! let mut session = Session::new(Arc::new(Limits::default()), now);
+//! let mut session = Session::new(Arc::new(Limits::default()));
 //! let Ok(Some(Event::Text(text))) = session.next(&mut input, &mut out, now) else { panic!("a message came") };
 //! session.send_text(&[b"You said ", text.as_bytes()], &mut out);
 //! assert_eq!(out, b"\x81\x0eYou said Hello");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use transports::engineio::{self, Binary, Voice};
 use transports::socketio::{Event, Head, Limits, Session, Violation};
+use transports::ws;
 
 /// A client over polling, so that what is said can be read without frames.
 struct Client {
@@ -220,6 +221,7 @@ fn malformed_packets_are_told_by_their_rule() {
 
 #[test]
 fn an_idle_client_is_small() {
-    assert!(size_of::<Session>() <= 48, "{}", size_of::<Session>());
-    assert!(size_of::<engineio::Session>() <= 48, "{}", size_of::<engineio::Session>());
+    assert!(size_of::<Session>() <= 32, "{}", size_of::<Session>());
+    assert!(size_of::<ws::Session>() <= 64, "{}", size_of::<ws::Session>());
+    assert!(size_of::<engineio::Session>() <= 40, "{}", size_of::<engineio::Session>());
 }

@@ -69,7 +69,7 @@ impl Echo {
                     Step::Refused => return None,
                     Step::Upgraded => {}
                 }
-                let mut session = Session::new(self.limits.clone(), now);
+                let mut session = Session::new(self.limits.clone());
                 session.admit();
                 self.peers.insert(conn, Peer::Open(session));
                 return Some(true);

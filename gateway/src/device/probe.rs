@@ -37,11 +37,10 @@ impl Shard {
         if core == cx.core() && !self.sids.contains_key(&id) {
             return self.refuse_socketio(cx, conn, Refusal::SidUnknown);
         }
-        let now = cx.now();
         let Some(out) = cx.out_urgent(conn) else { return };
         handshake.accept(None, out);
         self.peers.remove(conn);
-        let probe = Box::new(Probe { socket: ws::Session::new(self.facts.socketio_ws.clone(), now), id });
+        let probe = Box::new(Probe { socket: ws::Session::new(self.facts.socketio_ws.clone()), id });
         if core == cx.core() {
             self.attach_probe(cx, conn, probe);
         } else {

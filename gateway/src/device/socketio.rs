@@ -74,7 +74,7 @@ impl Shard {
         handshake.accept(None, out);
         let below = engineio::Session::websocket(self.facts.engineio.clone(), &sid, out, now);
         let above = socketio::Session::new(self.facts.socketio.clone(), now);
-        let socket = ws::Session::new(self.facts.socketio_ws.clone(), now);
+        let socket = ws::Session::new(self.facts.socketio_ws.clone());
         let mut peer = MqttPeer::new(&self.facts, opened_at);
         peer.wire = Wire::SocketIo(Box::new(Translator::new(below, above, Some(socket), sid)));
         self.peers.remove(conn);

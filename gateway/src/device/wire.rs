@@ -40,8 +40,8 @@ pub enum Wire {
 
 impl Wire {
     /// Behind a handshake.
-    pub fn web_socket(facts: &Facts, now: Instant) -> Self {
-        Self::WebSocket(Box::new(Stream::new(facts.ws.clone(), now)))
+    pub fn web_socket(facts: &Facts) -> Self {
+        Self::WebSocket(Box::new(Stream::new(facts.ws.clone())))
     }
 }
 
@@ -256,7 +256,7 @@ impl Shard {
         let Some(out) = cx.out_urgent(conn) else { return };
         handshake.accept(Some(SUBPROTOCOL), out);
         let mut peer = MqttPeer::new(&self.facts, opened_at);
-        peer.wire = Wire::web_socket(&self.facts, cx.now());
+        peer.wire = Wire::web_socket(&self.facts);
         self.peers.remove(conn);
         self.peers.insert(conn, Peer::Mqtt(Box::new(peer)));
     }

@@ -39,19 +39,20 @@ pub struct Session {
     limits: Arc<Limits>,
     /// When the next ping is due, or its pong will be missed.
     due: Instant,
-    awaits_pong: bool,
     state: State,
 }
 
+/// Whether a pong is awaited stands in the states that can await one: beside them it would cost every device eight bytes.
 #[derive(Debug)]
 enum State {
     Polling(Box<Polling>),
-    WebSocket,
+    WebSocket { awaits_pong: bool },
     Over,
 }
 
 #[derive(Debug, Default)]
 struct Polling {
+    awaits_pong: bool,
     /// A payload that waits for a poll.
     queue: Vec<u8>,
     /// A poll waits for the payload.
@@ -89,7 +90,7 @@ impl Voice<'_> {
     /// Says a binary message.
     pub fn binary(&mut self, bytes: &[u8]) {
         match &mut self.session.state {
-            State::WebSocket => encode_frame(self.out, OpCode::Data(Data::Binary), &[bytes]),
+            State::WebSocket { .. } => encode_frame(self.out, OpCode::Data(Data::Binary), &[bytes]),
             State::Polling(_) | State::Over => self.session.say(self.out, |out| {
                 out.push(b'b');
                 encode_base64(out, bytes);
@@ -109,14 +110,14 @@ impl Session {
 
     /// A session over a WebSocket; the open packet goes to its output.
     pub fn websocket(limits: Arc<Limits>, sid: &str, out: &mut Vec<u8>, now: Instant) -> Self {
-        let mut session = Self::new(limits, State::WebSocket, now);
+        let mut session = Self::new(limits, State::WebSocket { awaits_pong: false }, now);
         session.open(sid, false, out);
         session
     }
 
     fn new(limits: Arc<Limits>, state: State, now: Instant) -> Self {
         let due = now + limits.ping_interval;
-        Self { limits, due, awaits_pong: false, state }
+        Self { limits, due, state }
     }
 
     fn open(&mut self, sid: &str, may_upgrade: bool, out: &mut Vec<u8>) {
@@ -144,7 +145,7 @@ impl Session {
                 polling.waits = true;
                 Ok(())
             }
-            State::WebSocket | State::Over => Err(Violation::Unexpected),
+            State::WebSocket { .. } | State::Over => Err(Violation::Unexpected),
         }
     }
 
@@ -180,7 +181,7 @@ impl Session {
                 self.state = State::Over;
                 Err(Violation::PollAborted)
             }
-            State::Polling(_) | State::WebSocket | State::Over => Ok(()),
+            State::Polling(_) | State::WebSocket { .. } | State::Over => Ok(()),
         }
     }
 
@@ -195,7 +196,7 @@ impl Session {
                 polling.probe = Some(Probe { until: now + self.limits.upgrade_timeout, answered: false });
                 true
             }
-            State::Polling(_) | State::WebSocket | State::Over => false,
+            State::Polling(_) | State::WebSocket { .. } | State::Over => false,
         }
     }
 
@@ -204,8 +205,8 @@ impl Session {
     pub fn probe_gone(&mut self, now: Instant) {
         let State::Polling(polling) = &mut self.state else { return };
         let answered = polling.probe.take().is_some_and(|probe| probe.answered);
-        if answered && !polling.waits && polling.ending.is_none() && !self.awaits_pong {
-            self.awaits_pong = true;
+        if answered && !polling.waits && polling.ending.is_none() && !polling.awaits_pong {
+            polling.awaits_pong = true;
             self.due = now + self.limits.ping_timeout;
             self.say(&mut Vec::new(), |out| Packet::Ping("").encode(out));
         }
@@ -242,7 +243,8 @@ impl Session {
                 debug_assert!(!polling.waits, "a poll that waits is answered while a WebSocket probes");
                 let queue = std::mem::take(&mut polling.queue);
                 let is_ending = polling.ending.is_some();
-                self.state = if is_ending { State::Over } else { State::WebSocket };
+                let awaits_pong = polling.awaits_pong;
+                self.state = if is_ending { State::Over } else { State::WebSocket { awaits_pong } };
                 reframe(&queue, out);
                 if is_ending {
                     return Ok(Some(Event::Closed));
@@ -290,7 +292,7 @@ impl Session {
             Packet::Message(text) => Ok(Some(Event::Text(text))),
             Packet::Binary(base64) => Ok(Some(Event::Binary(Binary::Spelled(base64)))),
             Packet::Pong(_) => {
-                self.awaits_pong = false;
+                self.await_pong(false);
                 self.due = now + self.limits.ping_interval;
                 Ok(None)
             }
@@ -327,7 +329,7 @@ impl Session {
                 polling.ending = Some(now + self.limits.close_timeout);
             }
             State::Polling(_) => {}
-            State::WebSocket | State::Over => self.state = State::Over,
+            State::WebSocket { .. } | State::Over => self.state = State::Over,
         }
     }
 
@@ -343,7 +345,7 @@ impl Session {
             {
                 self.state = State::Over;
             }
-            State::Polling(_) | State::WebSocket | State::Over => self.close_without_a_word(now),
+            State::Polling(_) | State::WebSocket { .. } | State::Over => self.close_without_a_word(now),
         }
     }
 
@@ -364,8 +366,8 @@ impl Session {
             return Ok(());
         }
         self.check_alive(now)?;
-        if !self.awaits_pong {
-            self.awaits_pong = true;
+        if !self.awaits_pong() {
+            self.await_pong(true);
             // From when it was due, whenever we looked: the client counts so too.
             self.due += self.limits.ping_timeout;
             self.say(out, |out| Packet::Ping("").encode(out));
@@ -376,7 +378,7 @@ impl Session {
     /// The client's words wait unread, and a pong may be among them: it is missed only when [`Limits::ping_timeout`] has passed
     /// from now on. To be told when a deadline has come, before [`Session::handle_timeout`].
     pub fn excuse_silence(&mut self, now: Instant) {
-        if self.awaits_pong && now >= self.due {
+        if self.awaits_pong() && now >= self.due {
             self.due = now + self.limits.ping_timeout;
         }
     }
@@ -385,7 +387,7 @@ impl Session {
     pub fn next_timeout(&self) -> Option<Instant> {
         let polling = match &self.state {
             State::Polling(polling) => polling,
-            State::WebSocket => return Some(self.due),
+            State::WebSocket { .. } => return Some(self.due),
             State::Over => return None,
         };
         let probe = polling.probe.map_or(self.due, |probe| probe.until);
@@ -403,13 +405,13 @@ impl Session {
     pub fn is_choked(&self) -> bool {
         match &self.state {
             State::Polling(polling) => polling.queue.len() > self.limits.queue_bytes_max,
-            State::WebSocket | State::Over => false,
+            State::WebSocket { .. } | State::Over => false,
         }
     }
 
     /// Whether the session is carried by a WebSocket.
     pub fn is_websocket(&self) -> bool {
-        matches!(self.state, State::WebSocket)
+        matches!(self.state, State::WebSocket { .. })
     }
 
     /// Whether what comes is heard: not behind its last words.
@@ -422,9 +424,25 @@ impl Session {
         matches!(self.state, State::Over)
     }
 
+    fn awaits_pong(&self) -> bool {
+        match &self.state {
+            State::Polling(polling) => polling.awaits_pong,
+            State::WebSocket { awaits_pong } => *awaits_pong,
+            State::Over => false,
+        }
+    }
+
+    fn await_pong(&mut self, awaited: bool) {
+        match &mut self.state {
+            State::Polling(polling) => polling.awaits_pong = awaited,
+            State::WebSocket { awaits_pong } => *awaits_pong = awaited,
+            State::Over => {}
+        }
+    }
+
     /// Whether the session is not over, by the clock and not by whether a timer was on time.
     fn check_alive(&mut self, now: Instant) -> Result<(), Violation> {
-        let patience = if self.awaits_pong { Duration::ZERO } else { self.limits.ping_timeout };
+        let patience = if self.awaits_pong() { Duration::ZERO } else { self.limits.ping_timeout };
         if self.is_over() {
             return Err(Violation::Unexpected);
         }
@@ -443,7 +461,7 @@ impl Session {
     fn ending(&self) -> Option<Instant> {
         match &self.state {
             State::Polling(polling) => polling.ending,
-            State::WebSocket | State::Over => None,
+            State::WebSocket { .. } | State::Over => None,
         }
     }
 
@@ -458,14 +476,14 @@ impl Session {
                 // The poll waits already, so the answer is fetched at once.
                 polling.ending = Some(self.due);
             }
-            State::Polling(_) | State::WebSocket | State::Over => self.state = State::Over,
+            State::Polling(_) | State::WebSocket { .. } | State::Over => self.state = State::Over,
         }
     }
 
     /// Says a packet in text.
     fn say(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
         match &mut self.state {
-            State::WebSocket => {
+            State::WebSocket { .. } => {
                 let from = out.len();
                 write(out);
                 wrap(out, from, OpCode::Data(Data::Text));

@@ -55,16 +55,24 @@ pub struct Session {
     connected: u8,
     asked: u8,
     connects: u8,
-    /// Until when a namespace must be connected; none while one is.
-    until: Option<Instant>,
-    assembly: Option<Box<Assembled>>,
+    stage: Stage,
+}
+
+/// Whether any namespace is connected. Only then can attachments be under way, and only else is there a time limit: the two share
+/// their room, because there is a session for every device.
+#[derive(Debug)]
+enum Stage {
+    /// None is; one must be by then.
+    Apart { until: Instant },
+    /// One is. The packet whose attachments are under way, if one is.
+    Joined { assembly: Option<Box<Assembled>> },
 }
 
 impl Session {
     /// A client that has not said anything.
     pub fn new(limits: Arc<Limits>, now: Instant) -> Self {
-        let until = Some(now + limits.connect_timeout);
-        Self { limits, connected: 0, asked: 0, connects: 0, until, assembly: None }
+        let stage = Stage::Apart { until: now + limits.connect_timeout };
+        Self { limits, connected: 0, asked: 0, connects: 0, stage }
     }
 
     /// A message in text. A namespace that there is not is refused here.
@@ -77,7 +85,7 @@ impl Session {
         message: &'b str,
         voice: &mut Voice<'_>,
     ) -> Result<Option<Event<'b>>, Violation> {
-        if self.assembly.is_some() {
+        if matches!(self.stage, Stage::Joined { assembly: Some(_) }) {
             return Err(Violation::AttachmentMissing);
         }
         match decode(message.as_bytes())? {
@@ -104,13 +112,11 @@ impl Session {
     ///
     /// A rule was broken: end the session below.
     pub fn hear_binary(&mut self, binary: Binary<'_>) -> Result<Option<Event<'static>>, Violation> {
-        let mut assembly = self.assembly.take().ok_or(Violation::AttachmentOfNothing)?;
-        assembly.add(binary, self.limits.assembly_bytes_max)?;
-        if assembly.is_whole() {
-            return Ok(Some(Event::Assembled(assembly)));
-        }
-        self.assembly = Some(assembly);
-        Ok(None)
+        let Stage::Joined { assembly } = &mut self.stage else { return Err(Violation::AttachmentOfNothing) };
+        let under_way = assembly.as_mut().ok_or(Violation::AttachmentOfNothing)?;
+        under_way.add(binary, self.limits.assembly_bytes_max)?;
+        let whole = assembly.take_if(|assembly| assembly.is_whole());
+        Ok(whole.map(Event::Assembled))
     }
 
     /// Whether a CONNECT waits for its answer: nothing should be heard until it has it.
@@ -124,7 +130,9 @@ impl Session {
         debug_assert!(self.asked & bit != 0, "a namespace is asked for before it is connected");
         self.asked &= !bit;
         self.connected |= bit;
-        self.until = None;
+        if matches!(self.stage, Stage::Apart { .. }) {
+            self.stage = Stage::Joined { assembly: None };
+        }
         voice.text(|out| encode_connect(out, namespace, &[b"{\"sid\":\"", sid.as_bytes(), b"\"}"]));
     }
 
@@ -151,7 +159,7 @@ impl Session {
     pub fn disconnect(&mut self, namespace: &str, tell: Option<&mut Voice<'_>>, now: Instant) {
         self.connected &= !self.bit(namespace);
         if self.connected == 0 {
-            self.until = Some(now + self.limits.connect_timeout);
+            self.stage = Stage::Apart { until: now + self.limits.connect_timeout };
         }
         if let Some(voice) = tell {
             voice.text(|out| encode_disconnect(out, namespace));
@@ -169,15 +177,18 @@ impl Session {
     ///
     /// [`Violation::ConnectTimeout`]: end the session below.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Violation> {
-        match self.until {
-            Some(until) if now >= until && self.asked == 0 => Err(Violation::ConnectTimeout),
+        match self.next_timeout() {
+            Some(until) if now >= until => Err(Violation::ConnectTimeout),
             Some(_) | None => Ok(()),
         }
     }
 
     /// When [`Session::handle_timeout`] wants to be called next. While an answer is owed, the wait is not the client's.
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.until.filter(|_| self.asked == 0)
+        match self.stage {
+            Stage::Apart { until } => Some(until).filter(|_| self.asked == 0),
+            Stage::Joined { .. } => None,
+        }
     }
 
     fn connect<'b>(
@@ -209,7 +220,7 @@ impl Session {
     /// Whether a packet is whole; if attachments are to come, it is kept for them.
     fn expect(&mut self, message: &str, attachments: u8) -> bool {
         if attachments > 0 {
-            self.assembly = Some(Box::new(Assembled::new(message, attachments)));
+            self.stage = Stage::Joined { assembly: Some(Box::new(Assembled::new(message, attachments))) };
         }
         attachments == 0
     }

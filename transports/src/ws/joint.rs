@@ -47,46 +47,64 @@ pub(super) enum Step {
     Control { control: Control, at: usize, bytes: usize },
 }
 
-/// Where we are in the frames of a connection.
+/// Where we are in the frames of a connection. There is one for every device, so what few of them need is boxed, and
+/// what can share a word does.
 #[derive(Debug)]
 pub(super) struct Joint {
     /// Payload at the front of the input, unmasked and joined.
     plain_bytes: u32,
     /// What was read behind it and means nothing any more.
     gap_bytes: u32,
-    /// The frame whose payload comes.
-    frame: Option<Frame>,
+    /// The frame whose payload comes, if `place` is within one.
+    frame: Frame,
+    place: Place,
     /// The kind of the message under way, if one is.
     message: Option<Data>,
-    /// Frames of it so far.
-    fragments: u32,
-    /// Control frames since `counted_from`.
-    controls: u16,
-    counted_from: Instant,
     /// The tenant has said that the peer is no stranger.
     pub(super) admitted: bool,
+    /// Frames of the message so far.
+    fragments: u32,
+    /// Control frames of a moment ago; absent until there was one.
+    controls: Option<Box<Controls>>,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    /// A header.
+    BetweenFrames,
+    /// Payload of a frame that others of its message will follow.
+    InFragment,
+    /// Payload of the last frame of its message.
+    InLast,
 }
 
 /// A data frame whose payload is not all here.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 struct Frame {
     /// Turned so that it begins at the next byte.
     key: [u8; 4],
     left_bytes: u32,
-    fin: bool,
+}
+
+/// Control frames since a moment.
+#[derive(Clone, Copy, Debug)]
+struct Controls {
+    count: u16,
+    since: Instant,
 }
 
 impl Joint {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             plain_bytes: 0,
             gap_bytes: 0,
-            frame: None,
+            frame: Frame::default(),
+            place: Place::BetweenFrames,
             message: None,
-            fragments: 0,
-            controls: 0,
-            counted_from: now,
             admitted: false,
+            fragments: 0,
+            controls: None,
         }
     }
 
@@ -109,7 +127,7 @@ impl Joint {
         now: Instant,
     ) -> Result<Step, Violation> {
         self.check_invariants(input);
-        if self.frame.is_some() {
+        if self.place != Place::BetweenFrames {
             return Ok(self.payload(input.peek_mut()));
         }
         let Some((header, header_bytes)) = self.header(input, limits, rules)? else {
@@ -192,13 +210,15 @@ impl Joint {
         if rules.messages {
             self.fragments += 1;
         }
-        self.frame = Some(Frame { key: key.unwrap_or_default(), left_bytes: payload_bytes as u32, fin });
+        self.frame = Frame { key: key.unwrap_or_default(), left_bytes: payload_bytes as u32 };
+        self.place = if fin { Place::InLast } else { Place::InFragment };
     }
 
     /// Unmasks what has come of the frame's payload and joins it to what came before.
     fn payload(&mut self, bytes: &mut [u8]) -> Step {
         let (plain_bytes, raw_at) = (self.plain_bytes(), self.raw_at());
-        let Some(frame) = &mut self.frame else { return Step::Wait };
+        debug_assert!(self.place != Place::BetweenFrames);
+        let frame = &mut self.frame;
         let raw = bytes.get_mut(raw_at..).unwrap_or_default();
         let here = raw.len().min(frame.left_bytes as usize);
         if here == 0 && frame.left_bytes > 0 {
@@ -210,19 +230,21 @@ impl Joint {
         if raw_at > plain_bytes {
             bytes.copy_within(raw_at..raw_at + here, plain_bytes);
         }
-        let whole = (frame.left_bytes == 0 && frame.fin).then_some(self.message).flatten();
+        let whole = (frame.left_bytes == 0 && self.place == Place::InLast).then_some(self.message).flatten();
         #[cfg(planted)]
-        let (here, lost) =
-            match crate::planted::is("fragment-loses-byte") && frame.left_bytes == 0 && !frame.fin {
-                true => (here.saturating_sub(1), here.min(1)),
-                false => (here, 0),
-            };
+        let (here, lost) = match crate::planted::is("fragment-loses-byte")
+            && frame.left_bytes == 0
+            && self.place == Place::InFragment
+        {
+            true => (here.saturating_sub(1), here.min(1)),
+            false => (here, 0),
+        };
         #[cfg(planted)]
         {
             self.gap_bytes += lost as u32;
         }
         if frame.left_bytes == 0 {
-            self.frame = None;
+            self.place = Place::BetweenFrames;
         }
         self.plain_bytes += here as u32;
         Step::Payload { whole }
@@ -244,11 +266,12 @@ impl Joint {
             return Ok(Step::Wait);
         };
         apply_mask(payload, header.key.unwrap_or_default(), 0);
-        if now.duration_since(self.counted_from) >= Duration::from_secs(1) {
-            (self.controls, self.counted_from) = (0, now);
+        let controls = self.controls.get_or_insert_with(|| Box::new(Controls { count: 0, since: now }));
+        if now.duration_since(controls.since) >= Duration::from_secs(1) {
+            **controls = Controls { count: 0, since: now };
         }
-        self.controls += 1;
-        if self.controls > limits.controls_per_s_max {
+        controls.count += 1;
+        if controls.count > limits.controls_per_s_max {
             return Err(Violation::TooManyControls);
         }
         self.gap_bytes += (header_bytes + bytes) as u32;
@@ -293,6 +316,9 @@ impl Joint {
 
     fn check_invariants(&self, input: &Input<'_>) {
         debug_assert!(self.raw_at() <= input.len(), "what was not taken is offered again");
-        debug_assert!(self.frame.is_none() || self.message.is_some(), "a frame belongs to a message");
+        debug_assert!(
+            self.place == Place::BetweenFrames || self.message.is_some(),
+            "a frame belongs to a message"
+        );
     }
 }

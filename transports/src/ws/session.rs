@@ -62,8 +62,8 @@ enum State {
 
 impl Session {
     /// Begins behind the handshake.
-    pub fn new(limits: Arc<Limits>, now: Instant) -> Self {
-        Self { limits, joint: Joint::new(now), checked_bytes: 0, state: State::Open }
+    pub fn new(limits: Arc<Limits>) -> Self {
+        Self { limits, joint: Joint::new(), checked_bytes: 0, state: State::Open }
     }
 
     /// The peer is no stranger: its messages may be larger from now on.

@@ -31,7 +31,7 @@ const RULES: Rules = Rules { text: false, bare_controls: true, messages: false }
 /// use transports::ws::{Limits, Stream};
 ///
 /// let now = Instant::now();
-/// let mut stream = Stream::new(Arc::new(Limits::default()), now);
+/// let mut stream = Stream::new(Arc::new(Limits::default()));
 /// let mut received = *b"\x82\x82\0\0\0\0AB\x82\x81\0\0\0\0C\x82"; // two frames and a half header
 /// let mut out = Vec::new();
 /// let mut plain = stream.next(&mut received, &mut out, now);
@@ -63,8 +63,8 @@ pub enum End {
 
 impl Stream {
     /// Begins behind the handshake.
-    pub fn new(limits: Arc<Limits>, now: Instant) -> Self {
-        Self { limits, joint: Joint::new(now), end: None, closed: false, skipped_bytes: 0 }
+    pub fn new(limits: Arc<Limits>) -> Self {
+        Self { limits, joint: Joint::new(), end: None, closed: false, skipped_bytes: 0 }
     }
 
     /// The peer is no stranger: its frames may be larger from now on.

@@ -85,7 +85,7 @@ impl Messages {
 
     pub(crate) fn with(limits: Limits) -> Self {
         let now = any_moment();
-        let mut session = Session::new(Arc::new(limits), now);
+        let mut session = Session::new(Arc::new(limits));
         session.admit();
         Self { session, now, carry: Vec::new(), out: Vec::new(), held_max: 0 }
     }
@@ -133,7 +133,7 @@ impl Bytes {
 
     pub(crate) fn with(limits: Limits) -> Self {
         let now = any_moment();
-        let stream = Stream::new(Arc::new(limits), now);
+        let stream = Stream::new(Arc::new(limits));
         Self { stream, now, carry: Vec::new(), out: Vec::new(), held_max: 0 }
     }
 

@@ -137,11 +137,8 @@ fn a_stranger_may_say_less() {
     let limits = Limits { unadmitted_bytes_max: 10, message_bytes_max: 20, ..Limits::default() };
     let mut peer = Messages::with(limits);
     assert_eq!(peer.hear(&frame(BINARY, &[0; 20])).len(), 1);
-    let now = peer.now;
-    let stranger = transports::ws::Session::new(
-        std::sync::Arc::new(Limits { unadmitted_bytes_max: 10, ..Limits::default() }),
-        now,
-    );
+    let limits = std::sync::Arc::new(Limits { unadmitted_bytes_max: 10, ..Limits::default() });
+    let stranger = transports::ws::Session::new(limits);
     let mut peer = Messages { session: stranger, ..Messages::new() };
     assert_eq!(peer.hear(&frame(BINARY, &[0; 10])).len(), 1);
     assert_eq!(peer.receive(&frame(BINARY, &[0; 11])).1, Some(Violation::MessageTooBig));

@@ -163,7 +163,7 @@ impl House {
         if let Some(client) = self.clients.get_mut(client) {
             client.socket = Some(conn);
         }
-        self.become_websocket(cx, conn, client);
+        self.become_websocket(conn, client);
         self.settle(cx, client);
         Served::WebSocket
     }
@@ -178,7 +178,7 @@ impl House {
         if let Some(out) = cx.out_urgent(conn) {
             handshake.accept(None, out);
         }
-        self.become_websocket(cx, conn, key);
+        self.become_websocket(conn, key);
         let client = self.clients.get_mut(key);
         let begun = client.is_some_and(|client| {
             let begun = client.session.begin_probe(now);
@@ -192,8 +192,8 @@ impl House {
         Served::WebSocket
     }
 
-    fn become_websocket(&mut self, cx: &mut Cx<'_, Self>, conn: Key, client: Key) {
-        let session = ws::Session::new(self.facts.ws.clone(), cx.now());
+    fn become_websocket(&mut self, conn: Key, client: Key) {
+        let session = ws::Session::new(self.facts.ws.clone());
         self.peers.insert(conn, Peer::WebSocket { session, client });
     }
 }

@@ -67,7 +67,7 @@ impl Peer {
                 let mut input = Input::new(bytes);
                 match door.next(&mut input, out, now) {
                     Step::Wait => {}
-                    Step::Upgraded => self.layer = Layer::Frames(Stream::new(limits.clone(), now)),
+                    Step::Upgraded => self.layer = Layer::Frames(Stream::new(limits.clone())),
                     Step::Refused => return Opened::Over,
                 }
                 Opened::Below(input.taken())
