@@ -26,6 +26,7 @@ use crate::device::probe::Probe;
 use crate::device::refusals::Refusals;
 use crate::device::registry::Registry;
 use crate::device::tap::Taps;
+use crate::device::translator::Spare;
 use crate::device::unheard::Unheard;
 use crate::device::unidentified::Unidentified;
 use crate::limits::Limits;
@@ -139,6 +140,8 @@ pub struct Shard {
     pub(crate) buffers: Buffers,
     pub(crate) taps: Taps,
     pub(crate) scratch: Vec<u8>,
+    /// What Socket.IO devices borrow while they talk.
+    pub(crate) spare: Spare,
     pub(crate) counters: Counters,
     pub(crate) release: crate::stop::Release,
 }
@@ -188,6 +191,7 @@ impl Shard {
             buffers: Buffers::default(),
             taps: Taps::default(),
             scratch: Vec::new(),
+            spare: Spare::default(),
             counters: Counters::new(),
             release: crate::stop::Release::default(),
         }

@@ -132,6 +132,11 @@ impl House {
         self.kernel.connect_at(MQTT_DOOR, self.home())
     }
 
+    /// The same for one that comes by HTTP.
+    pub(crate) fn connect_web_device(&self) -> Client {
+        self.kernel.connect_at(HTTP_DOOR, self.home())
+    }
+
     /// An agent's connection.
     pub(crate) fn connect_agent(&self) -> Client {
         self.kernel.connect_at(HTTP_DOOR, self.away())

@@ -1,8 +1,9 @@
 //! What a message costs on the cores that handle it: nanoseconds and allocations of whole turns of the real cores.
 //!
 //! It owns the scripts (one device, one agent), prints a table before criterion's times, and fails when the device's core
-//! allocates for a heartbeat, a PINGREQ, a trigger or a response in the steady state. A command with a schema is the
-//! exception: its arguments are parsed. Each message is alone in its turns, so a turn's own cost is in every figure.
+//! allocates for a heartbeat, a PINGREQ, a trigger or a response in the steady state, over MQTT or Socket.IO. A command with a
+//! schema is the exception: its arguments are parsed. Each message is alone in its turns, so a turn's own cost is in every
+//! figure.
 //!
 //! ```text
 //!   heartbeat, PINGREQ   device's core
@@ -14,6 +15,7 @@
 
 mod house;
 mod peers;
+mod socketio;
 
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 
 use house::{Cost, House, Share, measure};
 use peers::{Agent, Device};
+use socketio::SocketIoDevice;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -40,16 +43,22 @@ enum Deed {
     Trigger,
     Command,
     CommandWithSchema,
+    SocketIoHeartbeat,
+    SocketIoTrigger,
+    SocketIoCommand,
 }
 
 impl Deed {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 9] = [
         Self::Heartbeat,
         Self::HeartbeatWithPong,
         Self::PingReq,
         Self::Trigger,
         Self::Command,
         Self::CommandWithSchema,
+        Self::SocketIoHeartbeat,
+        Self::SocketIoTrigger,
+        Self::SocketIoCommand,
     ];
 
     fn name(self) -> &'static str {
@@ -60,6 +69,9 @@ impl Deed {
             Self::Trigger => "trigger_qos1",
             Self::Command => "command",
             Self::CommandWithSchema => "command_with_schema",
+            Self::SocketIoHeartbeat => "socketio_heartbeat",
+            Self::SocketIoTrigger => "socketio_trigger_ack",
+            Self::SocketIoCommand => "socketio_command",
         }
     }
 }
@@ -68,14 +80,25 @@ impl Deed {
 struct Scene {
     deed: Deed,
     house: House,
-    device: Device,
+    device: Peer,
     agent: Agent,
+}
+
+/// The device, as it speaks.
+enum Peer {
+    Mqtt(Device),
+    SocketIo(SocketIoDevice),
 }
 
 impl Scene {
     fn new(deed: Deed, cores: usize) -> Self {
         let mut house = House::new(cores);
-        let device = Device::join(&mut house, deed == Deed::HeartbeatWithPong);
+        let device = match deed {
+            Deed::SocketIoHeartbeat | Deed::SocketIoTrigger | Deed::SocketIoCommand => {
+                Peer::SocketIo(SocketIoDevice::join(&mut house))
+            }
+            _ => Peer::Mqtt(Device::join(&mut house, deed == Deed::HeartbeatWithPong)),
+        };
         let agent = Agent::join(&mut house);
         let mut scene = Self { deed, house, device, agent };
         scene.repeat(WARM_UP);
@@ -92,44 +115,82 @@ impl Scene {
     }
 
     fn once(&mut self) {
-        match self.deed {
-            Deed::Heartbeat => self.beat(&[]),
-            Deed::HeartbeatWithPong => self.beat(&["pong"]),
-            Deed::PingReq => {
-                self.device.ping();
-                self.house.turn_home(Share::Device);
-                assert_eq!(self.device.hear(), ["pingresp"]);
-            }
-            Deed::Trigger => self.fire(),
-            Deed::Command => self.command("blink", "null"),
-            Deed::CommandWithSchema => self.command("read_temperature", r#"{"unit":"c"}"#),
+        let Self { deed, house, device, agent } = self;
+        match device {
+            Peer::Mqtt(device) => match deed {
+                Deed::Heartbeat => beat(house, device, &[]),
+                Deed::HeartbeatWithPong => beat(house, device, &["pong"]),
+                Deed::PingReq => {
+                    device.ping();
+                    house.turn_home(Share::Device);
+                    assert_eq!(device.hear(), ["pingresp"]);
+                }
+                Deed::Trigger => fire(house, device),
+                Deed::Command => command(house, device, agent, "blink", "null"),
+                Deed::CommandWithSchema => {
+                    command(house, device, agent, "read_temperature", r#"{"unit":"c"}"#);
+                }
+                Deed::SocketIoHeartbeat | Deed::SocketIoTrigger | Deed::SocketIoCommand => {
+                    unreachable!("a deed of another device")
+                }
+            },
+            Peer::SocketIo(device) => socketio_once(*deed, house, device, agent),
         }
     }
+}
 
-    fn beat(&mut self, heard: &[&str]) {
-        self.device.beat();
-        self.house.turn_home(Share::Device);
-        assert_eq!(self.device.hear(), heard);
-    }
+fn beat(house: &mut House, device: &mut Device, heard: &[&str]) {
+    device.beat();
+    house.turn_home(Share::Device);
+    assert_eq!(device.hear(), heard);
+}
 
-    fn fire(&mut self) {
-        self.device.fire();
-        self.house.turn_home(Share::Device);
-        assert!(self.device.hear().is_empty(), "nothing is acknowledged before it is kept");
-        self.house.turn_store();
-        self.house.turn_home(Share::Device);
-        assert_eq!(self.device.hear(), ["puback", "trigger_ack"]);
-    }
+fn fire(house: &mut House, device: &mut Device) {
+    device.fire();
+    house.turn_home(Share::Device);
+    assert!(device.hear().is_empty(), "nothing is acknowledged before it is kept");
+    house.turn_store();
+    house.turn_home(Share::Device);
+    assert_eq!(device.hear(), ["puback", "trigger_ack"]);
+}
 
-    fn command(&mut self, name: &str, payload: &str) {
-        self.agent.ask(name, payload);
-        self.house.turn_away();
-        self.house.turn_home(Share::Ask);
-        self.device.answer();
-        self.house.turn_home(Share::Device);
-        assert_eq!(self.device.hear(), ["puback"]);
-        self.house.turn_away();
-        self.agent.hear_done();
+fn command(house: &mut House, device: &mut Device, agent: &mut Agent, name: &str, payload: &str) {
+    agent.ask(name, payload);
+    house.turn_away();
+    house.turn_home(Share::Ask);
+    device.answer();
+    house.turn_home(Share::Device);
+    assert_eq!(device.hear(), ["puback"]);
+    house.turn_away();
+    agent.hear_done();
+}
+
+fn socketio_once(deed: Deed, house: &mut House, device: &mut SocketIoDevice, agent: &mut Agent) {
+    match deed {
+        Deed::SocketIoTrigger => {
+            device.fire();
+            house.turn_home(Share::Device);
+            assert!(device.hear().is_empty(), "nothing is acknowledged before it is kept");
+            house.turn_store();
+            house.turn_home(Share::Device);
+            let heard = device.hear();
+            assert!(heard.len() == 2 && heard[0].starts_with("43/devices,7["), "{heard:?}");
+        }
+        Deed::SocketIoCommand => {
+            agent.ask("blink", "null");
+            house.turn_away();
+            house.turn_home(Share::Ask);
+            device.answer();
+            house.turn_home(Share::Device);
+            house.turn_away();
+            agent.hear_done();
+        }
+        _ => {
+            device.beat();
+            house.turn_home(Share::Device);
+            let heard = device.hear();
+            assert!(heard.len() == 1 && heard[0].starts_with(r#"42/devices,["pong""#), "{heard:?}");
+        }
     }
 }
 
@@ -198,7 +259,7 @@ fn table(batches: u32) {
                 );
                 let free = match share {
                     Share::Device | Share::Agent => true,
-                    Share::Ask => deed == Deed::Command,
+                    Share::Ask => matches!(deed, Deed::Command | Deed::SocketIoCommand),
                     Share::Store => false,
                 };
                 assert!(!free || blocks == 0.0, "{name}: a core allocates ({share_name}, {cores} cores)");

@@ -13,9 +13,9 @@ use engine::net::fake::{Client, ClientRead};
 use crate::house::{DEVICE, House};
 
 /// What the device tells with a trigger.
-const TRIGGER: &[u8] = br#"{"triggerName":"too_hot","payload":{"celsius":31.5,"target":21.0}}"#;
+pub(crate) const TRIGGER: &[u8] = br#"{"triggerName":"too_hot","payload":{"celsius":31.5,"target":21.0}}"#;
 /// What it answers to a command.
-const DATA: &str = r#"{"temperature":21.5,"unit":"c"}"#;
+pub(crate) const DATA: &str = r#"{"temperature":21.5,"unit":"c"}"#;
 
 /// A connected and described device.
 pub(crate) struct Device {

@@ -117,7 +117,7 @@ impl Shard {
         self.blame(conn, Reason::AuthFailed);
         if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) {
             peer.refused(outcome);
-            peer.say(out, |session, out| session.refuse(code, out));
+            peer.say(out, &mut self.spare, |session, out| session.refuse(code, out));
             self.counters.connection(peer.transport(), ConnectionOutcome::Refused);
         }
         self.say_goodbye(cx, conn);
@@ -201,7 +201,7 @@ impl Shard {
         let now = cx.now();
         if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) {
             peer.standing = Standing::Seated(device);
-            peer.say(out, |session, out| session.accept(resumed, present, out, now));
+            peer.say(out, &mut self.spare, |session, out| session.accept(resumed, present, out, now));
         }
         if !taken_over {
             self.tell(cx, device, EventKind::DeviceConnected);

@@ -176,7 +176,7 @@ impl Shard {
             let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) else {
                 return Pace::Full;
             };
-            let step = match peer.say(out, |session, out| session.next(input, out, now)) {
+            let step = match peer.say(out, &mut self.spare, |session, out| session.next(input, out, now)) {
                 Ok(Some(event)) => self.device_event(cx, conn, event),
                 Ok(None) => return Pace::Whole,
                 Err(violation) => {
@@ -331,7 +331,7 @@ impl Shard {
             }
         }
         if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) {
-            peer.say(out, |session, out| session.suback(subscribe.id, &codes[..count], out));
+            peer.say(out, &mut self.spare, |session, out| session.suback(subscribe.id, &codes[..count], out));
         }
         self.speak(cx, device);
     }
@@ -351,7 +351,7 @@ impl Shard {
             }
         }
         if let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) {
-            peer.say(out, |session, out| session.unsuback(unsubscribe.id, out));
+            peer.say(out, &mut self.spare, |session, out| session.unsuback(unsubscribe.id, out));
         }
     }
 
@@ -372,7 +372,7 @@ impl Shard {
         let (Some(peer), Some(out)) = (self.peers.mqtt_mut(conn), self.lines.out_urgent(cx, conn)) else {
             return;
         };
-        peer.say(out, |session, out| session.acknowledge(receipt, out));
+        peer.say(out, &mut self.spare, |session, out| session.acknowledge(receipt, out));
         if peer.session.owes() == 0
             && let Some(device) = peer.seated()
         {

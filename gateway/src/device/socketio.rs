@@ -111,7 +111,7 @@ impl Shard {
                 return Verdict::Close;
             };
             let Wire::SocketIo(translator) = &mut peer.wire else { return Verdict::Close };
-            let heard = translator.hear(&mut input, out, now);
+            let heard = translator.hear(&mut input, out, &mut self.spare, now);
             for _ in 0..translator.take_unknown() {
                 self.counters.closed_topic();
             }

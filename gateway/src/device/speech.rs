@@ -66,8 +66,9 @@ impl Shard {
             self.scratch.clear();
             notice.write(&mut self.scratch);
             let topic = parts(row.agent.name(), &row.name, notice.topic());
-            let said =
-                peer.say(out, |session, out| session.publish(&topic, &[&self.scratch], QoS::AtMostOnce, out));
+            let said = peer.say(out, &mut self.spare, |session, out| {
+                session.publish(&topic, &[&self.scratch], QoS::AtMostOnce, out)
+            });
             debug_assert!(said.is_ok(), "QoS 0 may always be published");
             let (whose, topic) = ((row.agent.name(), &*row.name), notice.topic().suffix());
             self.taps.show(cx, whose, Way::Out, topic, &[&self.scratch]);
@@ -109,8 +110,9 @@ impl Shard {
             }
             write_head(&mut self.scratch, pending, &pending.attempt_id(key, core, self.facts.epoch), now);
             let topic = parts(row.agent.name(), &row.name, Outbound::Command);
-            let said = peer
-                .say(out, |session, out| session.publish(&topic, &body(&self.scratch, pending), qos, out));
+            let said = peer.say(out, &mut self.spare, |session, out| {
+                session.publish(&topic, &body(&self.scratch, pending), qos, out)
+            });
             let Ok(id) = said else { return };
             let whose = (row.agent.name(), &*row.name);
             self.taps.show(cx, whose, Way::Out, "command", &body(&self.scratch, pending));
@@ -142,7 +144,9 @@ impl Shard {
             };
             write_head(&mut self.scratch, pending, &pending.attempt_id(key, core, self.facts.epoch), now);
             let topic = parts(row.agent.name(), &row.name, Outbound::Command);
-            peer.say(out, |session, out| session.republish(id, &topic, &body(&self.scratch, pending), out));
+            peer.say(out, &mut self.spare, |session, out| {
+                session.republish(id, &topic, &body(&self.scratch, pending), out)
+            });
             let whose = (row.agent.name(), &*row.name);
             self.taps.show(cx, whose, Way::Out, "command", &body(&self.scratch, pending));
             self.counters.message(Direction::Out, peer.transport());

@@ -3,7 +3,8 @@
 //!
 //! Owns the names of the contract's section 4 in both directions. The conversation above, admission, manifests, commands and
 //! triggers are the same code for every transport, so no device is treated otherwise because of how it speaks. Payloads pass
-//! as they were spelled. Never decides who may connect, and keeps nothing but what was not taken yet.
+//! as they were spelled. Never decides who may connect, and keeps nothing but what is under way (`work`). What a device is
+//! told is in `told`.
 //!
 //! ```text
 //!   0/devices,{apiKey, agentId, ..} --> CONNECT, SUBSCRIBE, PUBLISH status     CONNACK 0 --> 0/devices,{sid}
@@ -14,22 +15,24 @@
 //!   1/devices, -----------------------> DISCONNECT
 //! ```
 
-use super::status::Reason;
+mod told;
+mod work;
+
+pub use work::Spare;
+
 use super::topic::{self, Outbound};
-use super::word::{
-    AGENT_FORBIDDEN, AUTH_FAILED, BINARY, DEVICE_DISABLED, MISSING_AUTH, RATE_LIMITED, TAKEN_OVER, Word,
-};
-use crate::metrics::AuthOutcome;
+use super::word::{BINARY, MISSING_AUTH};
 use codec::engineio::{Malformed, Payload};
-use codec::json::{Kind, Raw, encode_str, members};
-use codec::mqtt::{
-    self, ConnAck, ConnectCode, Packet, PacketId, PublishHead, QoS, encode_publish, encode_subscribe,
-};
-use std::time::{Duration, Instant};
+use codec::json::{Kind, Raw, members};
+use codec::mqtt::{self, PacketId, PublishHead, QoS, encode_publish, encode_subscribe};
+use std::time::Instant;
 use transports::engineio::{self, Voice};
 use transports::input::Input;
-use transports::socketio::{self, Happening, Head};
-use transports::ws::{self, CloseCode};
+#[cfg(planted)]
+use transports::socketio::Head;
+use transports::socketio::{self, Happening};
+use transports::ws;
+use work::{Post, Work};
 
 /// The only namespace.
 pub const NAMESPACE: &str = "/devices";
@@ -41,41 +44,11 @@ pub struct Translator {
     above: socketio::Session,
     /// The frames, once a WebSocket carries the session.
     socket: Option<ws::Session>,
-    /// MQTT that the conversation has not taken yet.
-    inbox: Vec<u8>,
-    /// The body of a POST of which not all was heard: most have none.
-    post: Option<Box<Post>>,
+    /// What is under way; an idle client has nothing.
+    work: Option<Box<Work>>,
     /// It stands in the queue of those whose words wait.
     pub(super) is_queued: bool,
-    /// What matters until it is accepted: an idle device has none of it.
-    login: Option<Box<LogIn>>,
-    /// Events that want an acknowledgement; absent until there was one.
-    acks: Option<Box<Acks>>,
-    last_id: u16,
-    /// Events that nobody knows.
-    unknown: u32,
 }
-
-/// A body, and how much of it was heard.
-#[derive(Debug)]
-struct Post {
-    text: String,
-    heard_bytes: usize,
-}
-
-/// What is known of a client before it is accepted.
-#[derive(Debug)]
-struct LogIn {
-    sid: Box<str>,
-    /// Why it is refused, when it is.
-    refusal: Option<AuthOutcome>,
-    /// When it may try again, where that is known.
-    retry_after_ms: u32,
-}
-
-/// Events that want an acknowledgement, by the identifier that their PUBLISH has.
-#[derive(Debug, Default)]
-struct Acks(Vec<(PacketId, u64)>);
 
 /// What a look at the received bytes has found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,23 +71,17 @@ impl Translator {
         socket: Option<ws::Session>,
         sid: Box<str>,
     ) -> Self {
-        let login = LogIn { sid, refusal: None, retry_after_ms: 0 };
-        Self {
-            below,
-            above,
-            socket,
-            inbox: Vec::new(),
-            post: None,
-            is_queued: false,
-            login: Some(Box::new(login)),
-            acks: None,
-            last_id: 1,
-            unknown: 0,
-        }
+        Self { below, above, socket, work: Some(Work::of_login(sid)), is_queued: false }
     }
 
     /// Takes the next message out of what was received, and writes down what it means.
-    pub fn hear(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>, now: Instant) -> Heard {
+    pub fn hear(
+        &mut self,
+        input: &mut Input<'_>,
+        out: &mut Vec<u8>,
+        spare: &mut Spare,
+        now: Instant,
+    ) -> Heard {
         let Some(socket) = &mut self.socket else { return Heard::Nothing };
         let message = match socket.next(input, out, now) {
             Ok(None) => return Heard::Nothing,
@@ -129,15 +96,16 @@ impl Translator {
             ws::Event::Binary(bytes) => self.below.hear_binary(bytes),
             ws::Event::Closed(_) => return Heard::Closed,
         };
-        self.judge(heard, out)
+        self.judge(heard, out, spare)
     }
 
     /// The body of a POST: its packets are heard one by one.
     pub fn take_post(&mut self, body: Vec<u8>) -> Heard {
-        debug_assert!(self.post.is_none(), "a client has one POST under way");
         match String::from_utf8(body) {
             Ok(text) => {
-                self.post = Some(Box::new(Post { text, heard_bytes: 0 }));
+                let work = self.work.get_or_insert_default();
+                debug_assert!(work.post.is_none(), "a client has one POST under way");
+                work.post = Some(Post { text, heard_bytes: 0 });
                 Heard::Message
             }
             Err(_) => Heard::Broken(self.below.fail(Malformed::IllFormedUtf8.into()).name()),
@@ -145,18 +113,20 @@ impl Translator {
     }
 
     /// The same as [`Translator::hear`] for the next packet of the POST.
-    pub fn hear_posted(&mut self, out: &mut Vec<u8>, now: Instant) -> Heard {
-        let Some(mut post) = self.post.take() else { return Heard::Nothing };
+    pub fn hear_posted(&mut self, out: &mut Vec<u8>, spare: &mut Spare, now: Instant) -> Heard {
+        let Some(mut post) = self.work.as_mut().and_then(|work| work.post.take()) else {
+            return Heard::Nothing;
+        };
         let mut packets = Payload::of(post.text.get(post.heard_bytes..).unwrap_or_default());
         let heard = match packets.next() {
             Some(Ok(packet)) => self.below.hear(packet, now),
             Some(Err(malformed)) => Err(self.below.fail(malformed.into())),
             None => return Heard::Nothing,
         };
-        let heard = self.judge(heard, out);
+        let heard = self.judge(heard, out, spare);
         if let (Heard::Message, Some(rest)) = (heard, packets.rest()) {
             post.heard_bytes = post.text.len() - rest.len();
-            self.post = Some(post);
+            self.work.get_or_insert_default().post = Some(post);
         }
         heard
     }
@@ -165,7 +135,10 @@ impl Translator {
         &mut self,
         heard: Result<Option<engineio::Event<'_>>, engineio::Violation>,
         out: &mut Vec<u8>,
+        spare: &mut Spare,
     ) -> Heard {
+        // Whatever it means is written down there.
+        self.work.get_or_insert_with(|| spare.lend());
         match heard {
             Ok(Some(engineio::Event::Closed)) => Heard::Closed,
             Ok(Some(event)) => match self.heard(event, out) {
@@ -174,7 +147,7 @@ impl Translator {
             },
             Ok(None) => {
                 if self.above.is_connected(NAMESPACE) {
-                    mqtt::encode_pingreq(&mut self.inbox);
+                    mqtt::encode_pingreq(self.inbox());
                 }
                 Heard::Message
             }
@@ -196,9 +169,9 @@ impl Translator {
                 }
                 #[cfg(planted)]
                 if engine::planted::is("namespace-connected-at-once") {
-                    let sid = self.login.as_ref().map_or("", |login| &*login.sid);
+                    let sid = self.login().map(|login| login.sid.clone()).unwrap_or_default();
                     let mut voice = Voice { session: &mut self.below, out };
-                    self.above.accept(NAMESPACE, sid, &mut voice);
+                    self.above.accept(NAMESPACE, &sid, &mut voice);
                 }
             }
             Some(socketio::Event::Event(event)) => {
@@ -212,7 +185,7 @@ impl Translator {
                 self.happened(&event);
             }
             Some(socketio::Event::Assembled(_)) => self.scold(&BINARY, out),
-            Some(socketio::Event::Disconnect { .. }) => mqtt::encode_disconnect(&mut self.inbox),
+            Some(socketio::Event::Disconnect { .. }) => mqtt::encode_disconnect(self.inbox()),
             Some(socketio::Event::Ack(_)) | None => {}
         }
         Ok(())
@@ -244,15 +217,15 @@ impl Translator {
             username: Some(&username),
             password: Some(secret.as_bytes()),
         };
-        let from = self.inbox.len();
+        let from = self.inbox().len();
         let topics = Outbound::ALL.map(|topic| topic::parts(agent, device, topic).concat());
         let filters = topics.each_ref().map(|topic| (topic.as_str(), QoS::AtMostOnce));
-        let written = connect.encode(&mut self.inbox).is_ok()
-            && encode_subscribe(&mut self.inbox, PacketId::MIN, &filters).is_ok()
+        let written = connect.encode(self.inbox()).is_ok()
+            && encode_subscribe(self.inbox(), PacketId::MIN, &filters).is_ok()
             && self.describe(key, commands, group);
         if !written {
             // A name that no topic can hold is no device's.
-            self.inbox.truncate(from);
+            self.inbox().truncate(from);
         }
         written
     }
@@ -283,67 +256,60 @@ impl Translator {
         match known {
             Some("heartbeat") => _ = self.publish("heartbeat", &[], event.id),
             Some(known) => _ = self.publish(known, &[payload], event.id),
-            None => self.unknown += 1,
+            None => self.work.get_or_insert_default().unknown += 1,
         }
     }
 
     fn publish(&mut self, suffix: &str, payload: &[&[u8]], ack: Option<u64>) -> bool {
-        let id = ack.map(|_| self.new_id());
+        let work = self.work.get_or_insert_default();
+        let id = ack.map(|ack| work.expect_ack(ack));
         let qos = if id.is_some() { QoS::AtLeastOnce } else { QoS::AtMostOnce };
         let head = PublishHead { qos, dup: false, retain: false, id };
-        if let Some(waiting) = id.zip(ack) {
-            self.acks.get_or_insert_default().0.push(waiting);
-        }
         // Its topics are its own, and bare: nobody else is on this wire.
-        encode_publish(&mut self.inbox, head, &[suffix], payload).is_ok()
+        encode_publish(&mut work.inbox, head, &[suffix], payload).is_ok()
     }
 
-    fn new_id(&mut self) -> PacketId {
-        self.last_id = self.last_id.wrapping_add(1).max(1);
-        PacketId::new(self.last_id).unwrap_or(PacketId::MIN)
+    fn inbox(&mut self) -> &mut Vec<u8> {
+        &mut self.work.get_or_insert_default().inbox
     }
 
-    /// MQTT that the conversation is to take; what it leaves goes back by [`Translator::keep`].
+    /// MQTT that the conversation is to take; it goes back by [`Translator::keep`].
     pub fn take_inbox(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.inbox)
+        self.work.as_mut().map(|work| std::mem::take(&mut work.inbox)).unwrap_or_default()
     }
 
-    /// What the conversation has not taken. An inbox that was taken whole is freed: an idle device owns no buffer.
-    pub fn keep(&mut self, mut inbox: Vec<u8>, taken: usize) {
-        if taken < inbox.len() {
+    /// What the conversation has not taken stays. If nothing is under way then, an idle client owns nothing.
+    pub fn keep(&mut self, mut inbox: Vec<u8>, taken: usize, spare: &mut Spare) {
+        if inbox.capacity() > 0 {
+            let work = self.work.get_or_insert_with(|| spare.lend());
             inbox.drain(..taken);
-            inbox.append(&mut self.inbox);
-            self.inbox = inbox;
+            inbox.append(&mut work.inbox);
+            work.inbox = inbox;
+        }
+        self.rest(spare);
+    }
+
+    /// Gives back what it does not need.
+    fn rest(&mut self, spare: &mut Spare) {
+        if let Some(work) = self.work.take_if(|work| work.is_done()) {
+            spare.give_back(work);
         }
     }
 
     /// Whether something waits for the conversation.
     pub fn has_words(&self) -> bool {
-        !self.inbox.is_empty() || self.post.is_some()
+        self.work.as_ref().is_some_and(|work| !work.inbox.is_empty() || work.post.is_some())
     }
 
     /// How many bytes wait here.
     pub fn held_bytes(&self) -> usize {
-        self.inbox.len() + self.post.as_ref().map_or(0, |post| post.text.len())
+        let Some(work) = &self.work else { return 0 };
+        work.inbox.len() + work.post.as_ref().map_or(0, |post| post.text.len())
     }
 
     /// Events that nobody knows, since this was asked last.
     pub fn take_unknown(&mut self) -> u32 {
-        std::mem::take(&mut self.unknown)
-    }
-
-    /// Why the CONNACK that comes next refuses.
-    pub fn refused(&mut self, outcome: AuthOutcome) {
-        if let Some(login) = &mut self.login {
-            login.refusal = Some(outcome);
-        }
-    }
-
-    /// The refusal that comes next is for a lock-out that lasts so long still.
-    pub fn locked_out_for(&mut self, left: Duration) {
-        if let Some(login) = &mut self.login {
-            login.retry_after_ms = u32::try_from(left.as_millis()).unwrap_or(u32::MAX);
-        }
+        self.work.as_mut().map_or(0, |work| std::mem::take(&mut work.unknown))
     }
 
     /// The layer that carries it, for those who bring its requests.
@@ -363,116 +329,6 @@ impl Translator {
     pub fn admit(&mut self) {
         if let Some(socket) = &mut self.socket {
             socket.admit();
-        }
-    }
-
-    /// Puts what the conversation said, from the byte `from` on, into the words of Socket.IO.
-    pub fn translate(&mut self, out: &mut Vec<u8>, from: usize) {
-        if out.len() == from {
-            return;
-        }
-        let said = out.split_off(from);
-        let mut rest = &said[..];
-        while let Ok(Some((packet, bytes))) = mqtt::decode(rest) {
-            self.tell(&packet, out);
-            rest = &rest[bytes..];
-        }
-        debug_assert!(rest.is_empty(), "the conversation writes whole packets");
-    }
-
-    fn tell(&mut self, packet: &Packet<'_>, out: &mut Vec<u8>) {
-        match packet {
-            Packet::ConnAck(ConnAck { code: ConnectCode::Accepted, .. }) => {
-                let Some(login) = self.login.take() else { return };
-                let mut voice = Voice { session: &mut self.below, out };
-                self.above.accept(NAMESPACE, &login.sid, &mut voice);
-            }
-            // It may try again, which a refusal would forbid: the connection just ends.
-            Packet::ConnAck(ConnAck { code: ConnectCode::ServerUnavailable, .. }) => {}
-            Packet::ConnAck(_) => {
-                let word = match self.login.as_ref().and_then(|login| login.refusal) {
-                    Some(AuthOutcome::OtherBinding) => &AGENT_FORBIDDEN,
-                    Some(AuthOutcome::Disabled) => &DEVICE_DISABLED,
-                    Some(AuthOutcome::RateLimited) => &RATE_LIMITED,
-                    Some(_) | None => &AUTH_FAILED,
-                };
-                self.refuse(word, out);
-            }
-            Packet::Publish(publish) => {
-                let suffix = publish.topic.rsplit('/').next().unwrap_or_default();
-                // The contract's payload of `connected` is an empty object here.
-                let payload = if suffix == "connected" { b"{}" } else { publish.payload };
-                self.emit(suffix, &[payload], out);
-                if suffix == "trigger_ack" {
-                    self.tell_trigger_error(payload, out);
-                }
-            }
-            Packet::PubAck(id) => {
-                let Some(acks) = &mut self.acks else { return };
-                let Some(at) = acks.0.iter().position(|(waiting, _)| waiting == id) else { return };
-                let (_, ack) = acks.0.remove(at);
-                let mut voice = Voice { session: &mut self.below, out };
-                self.above.acknowledge(Head::plain(NAMESPACE), ack, &[], &mut voice);
-            }
-            _ => {}
-        }
-    }
-
-    /// A trigger that was refused is told twice: the Node client looks at `trigger_error`. To try again helps against the limit
-    /// only.
-    fn tell_trigger_error(&mut self, payload: &[u8], out: &mut Vec<u8>) {
-        let Ok([Some(error)]) = members(payload, ["error"]) else { return };
-        let rest: &[u8] = if error.is_text("RATE_LIMITED") {
-            br#","message":"the trigger was not taken; try again later","retryAfterMs":1000}"#
-        } else {
-            br#","message":"the trigger was not taken"}"#
-        };
-        let parts: [&[u8]; 3] = [b"{\"code\":", error.as_bytes(), rest];
-        self.emit("trigger_error", &parts, out);
-    }
-
-    fn emit(&mut self, name: &str, parts: &[&[u8]], out: &mut Vec<u8>) {
-        if self.above.is_connected(NAMESPACE) {
-            let mut voice = Voice { session: &mut self.below, out };
-            self.above.emit(Head::plain(NAMESPACE), None, name, parts, &mut voice);
-        }
-    }
-
-    fn scold(&mut self, word: &Word, out: &mut Vec<u8>) {
-        let mut json = Vec::new();
-        word.write(&mut json);
-        self.emit("error", &[&json], out);
-    }
-
-    fn refuse(&mut self, word: &Word, out: &mut Vec<u8>) {
-        let (mut message, mut data) = (Vec::new(), Vec::new());
-        encode_str(&mut message, word.1);
-        word.write_with(&mut data, self.login.as_ref().map_or(0, |login| login.retry_after_ms));
-        let parts: [&[u8]; 5] = [b"{\"message\":", &message, b",\"data\":", &data, b"}"];
-        let mut voice = Voice { session: &mut self.below, out };
-        self.above.refuse(NAMESPACE, &parts, &mut voice);
-    }
-
-    /// The last words. Who must not come back at once is told so: a bare close would make a stock client return. Whoever may is
-    /// told nothing.
-    pub fn goodbye(&mut self, verdict: Option<Reason>, code: CloseCode, out: &mut Vec<u8>, now: Instant) {
-        let word = match verdict {
-            Some(Reason::TakenOver) => Some(&TAKEN_OVER),
-            Some(Reason::AuthFailed) => Some(&AUTH_FAILED),
-            Some(Reason::Disabled) => Some(&DEVICE_DISABLED),
-            Some(_) | None => None,
-        };
-        if let Some(word) = word
-            && self.above.is_connected(NAMESPACE)
-        {
-            self.scold(word, out);
-            let mut voice = Voice { session: &mut self.below, out };
-            self.above.disconnect(NAMESPACE, Some(&mut voice), now);
-        }
-        // What was said just now may still be fetched; where nothing was, nothing is waited for.
-        self.below.lose(now);
-        if let Some(socket) = &mut self.socket {
-            socket.close(code, "", out, now);
         }
     }
 

@@ -141,7 +141,7 @@ impl Shard {
                 return Pace::Busy;
             }
             *left -= 1;
-            let heard = translator.hear_posted(out, now);
+            let heard = translator.hear_posted(out, &mut self.spare, now);
             for _ in 0..translator.take_unknown() {
                 self.counters.closed_topic();
             }
@@ -157,16 +157,19 @@ impl Shard {
     }
 
     fn hear_inbox(&mut self, cx: &mut Cx<'_>, conn: Key) -> Pace {
-        let Some(translator) = self.translator_mut(conn) else { return Pace::Over };
+        let Some(Wire::SocketIo(translator)) = self.peers.mqtt_mut(conn).map(|peer| &mut peer.wire) else {
+            return Pace::Over;
+        };
         let mut inbox = translator.take_inbox();
         if inbox.is_empty() {
+            translator.keep(inbox, 0, &mut self.spare);
             return Pace::Whole;
         }
         let mut input = Input::new(&mut inbox);
         let pace = self.hear_device(cx, conn, &mut input);
         let taken = input.taken();
-        if let Some(translator) = self.translator_mut(conn) {
-            translator.keep(inbox, taken);
+        if let Some(Wire::SocketIo(translator)) = self.peers.mqtt_mut(conn).map(|peer| &mut peer.wire) {
+            translator.keep(inbox, taken, &mut self.spare);
         }
         pace
     }

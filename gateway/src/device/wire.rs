@@ -12,7 +12,7 @@
 use super::conversation::MqttPeer;
 use super::status::Reason;
 use super::topic::own_suffix;
-use super::translator::Translator;
+use super::translator::{Spare, Translator};
 use crate::agent::errors::{ApiError, CONTENT_TYPE, Problem};
 use crate::metrics::{AuthOutcome, Transport};
 use crate::peer::Peer;
@@ -84,13 +84,18 @@ impl MqttPeer {
     }
 
     /// Gives the session an order, and puts what it says on the wire: every packet in one frame.
-    pub fn say<R>(&mut self, out: &mut Vec<u8>, order: impl FnOnce(&mut Session, &mut Vec<u8>) -> R) -> R {
+    pub fn say<R>(
+        &mut self,
+        out: &mut Vec<u8>,
+        spare: &mut Spare,
+        order: impl FnOnce(&mut Session, &mut Vec<u8>) -> R,
+    ) -> R {
         let from = out.len();
         let answer = order(&mut self.session, out);
         match &mut self.wire {
             Wire::Plain => {}
             Wire::WebSocket(stream) => stream.frame_packets(out, from),
-            Wire::SocketIo(translator) => translator.translate(out, from),
+            Wire::SocketIo(translator) => translator.translate(out, from, spare),
         }
         answer
     }
