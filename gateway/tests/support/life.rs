@@ -38,7 +38,7 @@ pub struct Life {
 type Scene = fn(&mut Life);
 
 /// Every scene, in the order of a life. The later ones take devices away.
-pub const SCENES: [(&str, Scene); 15] = [
+pub const SCENES: [(&str, Scene); 16] = [
     ("describes itself", describes_itself),
     ("carries commands", carries_commands),
     ("refuses what cannot be run", refuses_what_cannot_be_run),
@@ -53,6 +53,7 @@ pub const SCENES: [(&str, Scene); 15] = [
     ("is disabled and enabled", is_disabled_and_enabled),
     ("goes with its key", goes_with_its_key),
     ("comes back after a restart", comes_back_after_a_restart),
+    ("comes back after a crash", comes_back_after_a_crash),
     ("goes at once when killed", goes_at_once_when_killed),
 ];
 
@@ -360,11 +361,21 @@ fn goes_with_its_key(life: &mut Life) {
 fn comes_back_after_a_restart(life: &mut Life) {
     life.handed_over += metric(&life.alpha.text("/metrics"), "gateway_handed_over_total");
     life.gateway.restart();
+    come_back(life, "after the restart");
+}
+
+/// The same when it had no time to say goodbye.
+fn comes_back_after_a_crash(life: &mut Life) {
+    life.gateway.crash();
+    come_back(life, "after the crash");
+}
+
+fn come_back(life: &mut Life, when: &str) {
     life.alpha = Agent::new(life.gateway.http, "alpha", &life.agent_key);
     for name in &life.names {
         life.wait_tools(name);
     }
-    life.must_answer("pico-7", "after the restart");
+    life.must_answer("pico-7", when);
 }
 
 fn goes_at_once_when_killed(life: &mut Life) {

@@ -54,6 +54,18 @@ impl Gateway {
     /// Stops it gracefully and starts it again at the same addresses, with the same keys.
     pub fn restart(&mut self) {
         assert_eq!(self.end(), Some(0));
+        self.start_again();
+    }
+
+    /// Kills it, with no time for a word to anybody, and starts it again likewise.
+    pub fn crash(&mut self) {
+        signal(self.child.id(), "KILL");
+        let ended = self.child.wait().expect("it can be waited for");
+        assert_eq!(ended.code(), None, "it did not choose its end");
+        self.start_again();
+    }
+
+    fn start_again(&mut self) {
         let addresses = [self.mqtt, self.http, self.mqtts, self.https];
         let (child, bound) = serve(self.data.path(), self.cores, &self.limits, addresses);
         assert_eq!(bound, addresses);
