@@ -144,6 +144,43 @@ fn e03_a_stalled_stream_is_told_of_its_gap() {
 }
 
 #[test]
+fn e06_requests_that_gave_up_take_no_place_from_who_waits() {
+    let scene = Scene::start("");
+    let mut device = described(&scene, "d", true);
+    let body = r#"{"command":"run"}"#;
+    let request = format!(
+        "POST /v1/agents/alpha/devices/d/commands HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Idempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        scene.agent_key,
+        body.len()
+    );
+    let repeated = "gateway_commands_total{outcome=\"repeated\"}";
+    let knock = || {
+        let mut asking = TcpStream::connect(scene.gateway.http).expect("the gateway listens");
+        asking.write_all(request.as_bytes()).expect("written");
+        asking
+    };
+    let first = knock();
+    let order = device.next_command();
+    drop(first);
+    for n in 1..=70 {
+        let repeat = knock();
+        wait_for(&format!("repeat {n}"), SOON, || (scene.metric(repeated) >= f64::from(n)).then_some(()));
+        drop(repeat);
+    }
+    let (agent, path) = (&scene.alpha, "/devices/d/commands");
+    std::thread::scope(|scope| {
+        let patient =
+            scope.spawn(|| agent.post(path, &json!({"command": "run"}), &[("Idempotency-Key", "k")]));
+        wait_for("it waits, too", SOON, || (scene.metric(repeated) >= 71.0).then_some(()));
+        device.answer(&order, true, &json!(7));
+        let answer = patient.join().expect("an answer");
+        assert_eq!((answer.status, &answer.json["data"]), (200, &json!(7)));
+    });
+    scene.must_serve("after many have given up");
+}
+
+#[test]
 fn e05_the_first_answer_counts_and_nobody_elses() {
     let scene = Scene::start("command_grace_ms = 200");
     let events = scene.alpha.events(None);

@@ -319,7 +319,7 @@ impl Shard {
             Waits::Ticket(ticket) => {
                 let ticket = *ticket;
                 peer.session.close_after();
-                self.tickets.remove(ticket);
+                self.ticket_left(cx, ticket);
                 self.unauthorized(cx, conn, "");
             }
         }

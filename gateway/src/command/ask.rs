@@ -101,8 +101,15 @@ impl Shard {
         let waiter = Waiter { core: ask.from, ticket: ask.ticket };
         let settled = match self.repeats.find(name, request, waiter, ask.waits) {
             Found::New => return false,
-            Found::Joined(id) => {
+            Found::Joined { id, gives_way } => {
                 self.counters.command(CommandOutcome::Repeated);
+                if let Some(Waiter { core, ticket }) = gives_way {
+                    let crowded = Outcome::TooManyCommands;
+                    self.counters.command(CommandOutcome::of(crowded));
+                    let text = self.buffers.lend();
+                    let settled = Settled { ticket, outcome: crowded, id: None, text, duration_ms: 0 };
+                    cx.post(core, Mail::Settled(settled));
+                }
                 if let (false, Some(id)) = (ask.waits, id) {
                     cx.post(ask.from, Mail::Accepted(Accepted { ticket: ask.ticket, id }));
                 }
@@ -118,7 +125,6 @@ impl Shard {
                 tell_again(waiter, answer, std::mem::take(&mut ask.text).into_buffer())
             }
             Found::Another => self.turn_away(ask, Outcome::KeyReused),
-            Found::Crowded => self.turn_away(ask, Outcome::TooManyCommands),
         };
         cx.post(ask.from, Mail::Settled(settled));
         true

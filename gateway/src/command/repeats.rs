@@ -34,7 +34,8 @@ impl RepeatLimits {
     }
 }
 
-/// Requests that may wait for one command; a repeat comes one after the other, so more are not honest.
+/// Requests that may wait for one command; a repeat comes one after the other, so more are not honest. The oldest gives way: it
+/// is the likeliest to have given up, and a connection that was closed looks like one that only says no more.
 const WAITERS_MAX: usize = 64;
 
 /// Places in the order of all answers that those may hold that are gone, beside as many as there are answers.
@@ -100,13 +101,16 @@ pub enum Found<'r> {
     New,
     /// The command is running; the request waits with the others, if it waits for the end. One that does not is told the id,
     /// now or when there is one.
-    Joined(Option<CommandId>),
+    Joined {
+        /// The command's.
+        id: Option<CommandId>,
+        /// Who waits no more: too many did.
+        gives_way: Option<Waiter>,
+    },
     /// It has settled.
     Settled(&'r Answer),
     /// The key was used for another request.
     Another,
-    /// Too many wait for it already.
-    Crowded,
 }
 
 impl Repeats {
@@ -142,12 +146,14 @@ impl Repeats {
             return Found::Another;
         }
         match &mut entry.state {
-            State::Running { waiters, .. } if waiters.len() >= WAITERS_MAX => Found::Crowded,
             State::Running { id, waiters } => {
+                let mut gives_way = None;
                 if waits || id.is_none() {
+                    let is_full = waiters.len() >= WAITERS_MAX;
+                    gives_way = is_full.then(|| waiters.remove(0).0);
                     waiters.push((waiter, waits));
                 }
-                Found::Joined(*id)
+                Found::Joined { id: *id, gives_way }
             }
             State::Done(answer) => Found::Settled(answer),
         }

@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// Powers of two of a weight, and one class for nothing.
 const CLASSES: usize = u64::BITS as usize + 1;
 
+/// Members of a class for which there is room from the start: few agents move between classes without an allocation.
+const MEMBERS_AT_FIRST: usize = 4;
+
 /// The agents that share a memory, each with its part of it.
 pub struct Shares<T> {
     members: Slots<Member<T>>,
@@ -33,7 +36,7 @@ impl<T> Default for Shares<T> {
         Self {
             members: Slots::new(),
             index: HashMap::default(),
-            classes: std::array::from_fn(|_| Vec::new()),
+            classes: std::array::from_fn(|_| Vec::with_capacity(MEMBERS_AT_FIRST)),
         }
     }
 }

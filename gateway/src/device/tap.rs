@@ -9,6 +9,9 @@ use crate::shard::{Cx, Shard};
 use crate::wall::Rfc3339;
 use codec::json::{encode_str, members, validate};
 use engine::Key;
+use hashbrown::HashMap;
+use siphasher::sip::SipHasher13;
+use std::hash::BuildHasherDefault;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -19,7 +22,7 @@ const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 const VEC: &str = "writing to a Vec cannot fail";
 
 /// Who looks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Reader {
     /// The core of the agent's connection.
     pub core: usize,
@@ -65,14 +68,17 @@ pub enum Way {
     Out,
 }
 
-/// The taps on one core's devices.
+/// The taps on one core's devices, by agent: those of one cost the devices of another nothing. How many an agent may have is
+/// bounded where it asks for one, as one of its event streams.
 #[derive(Debug, Default)]
-pub struct Taps(Vec<Tap>);
+pub struct Taps {
+    by_agent: HashMap<Arc<str>, Vec<Tap>, BuildHasherDefault<SipHasher13>>,
+    agents: HashMap<Reader, Arc<str>, BuildHasherDefault<SipHasher13>>,
+}
 
 #[derive(Debug)]
 struct Tap {
     reader: Reader,
-    agent: Arc<str>,
     device: Option<Box<str>>,
     payloads: bool,
     untaken: u32,
@@ -83,14 +89,27 @@ impl Taps {
     fn obey(&mut self, reader: Reader, wish: TapWish) {
         match wish {
             TapWish::Open { agent, device, payloads } => {
-                self.0.push(Tap { reader, agent, device, payloads, untaken: 0, missed: 0 });
+                let tap = Tap { reader, device, payloads, untaken: 0, missed: 0 };
+                self.by_agent.entry(agent.clone()).or_default().push(tap);
+                self.agents.insert(reader, agent);
             }
             TapWish::Taken => {
-                if let Some(tap) = self.0.iter_mut().find(|tap| tap.reader == reader) {
+                let taps = self.agents.get(&reader).and_then(|agent| self.by_agent.get_mut(agent));
+                if let Some(tap) = taps.and_then(|taps| taps.iter_mut().find(|tap| tap.reader == reader)) {
                     tap.untaken = tap.untaken.saturating_sub(1);
                 }
             }
-            TapWish::Close => self.0.retain(|tap| tap.reader != reader),
+            TapWish::Close => self.close(reader),
+        }
+    }
+
+    fn close(&mut self, reader: Reader) {
+        let Some(agent) = self.agents.remove(&reader) else { return };
+        if let Some(taps) = self.by_agent.get_mut(&agent) {
+            taps.retain(|tap| tap.reader != reader);
+            if taps.is_empty() {
+                self.by_agent.remove(&agent);
+            }
         }
     }
 
@@ -103,10 +122,11 @@ impl Taps {
         topic: &str,
         parts: &[&[u8]],
     ) {
-        if self.0.is_empty() {
+        if self.by_agent.is_empty() {
             return;
         }
-        for tap in self.0.iter_mut().filter(|tap| tap.wants(device)) {
+        let Some(taps) = self.by_agent.get_mut(device.0) else { return };
+        for tap in taps.iter_mut().filter(|tap| tap.wants(device.1)) {
             if tap.untaken >= UNTAKEN_MAX {
                 tap.missed += 1;
                 continue;
@@ -120,8 +140,8 @@ impl Taps {
 }
 
 impl Tap {
-    fn wants(&self, (agent, device): (&str, &str)) -> bool {
-        &*self.agent == agent && self.device.as_deref().is_none_or(|name| name == device)
+    fn wants(&self, device: &str) -> bool {
+        self.device.as_deref().is_none_or(|name| name == device)
     }
 }
 
@@ -189,6 +209,22 @@ mod tests {
     fn seen(way: Way, topic: &str, payload: &str, payloads: bool) -> Value {
         let json = write(0, "pi\"co", way, topic, &[payload.as_bytes()], payloads);
         serde_json::from_slice(&json).expect("JSON")
+    }
+
+    #[test]
+    fn a_tap_that_is_closed_leaves_nothing_behind() {
+        let mut taps = Taps::default();
+        let reader = |index| Reader { core: 0, conn: Key { index, generation: 0 } };
+        for index in 0..6 {
+            let agent = if index % 2 == 0 { "alpha" } else { "beta" }.into();
+            taps.obey(reader(index), TapWish::Open { agent, device: None, payloads: false });
+        }
+        taps.obey(reader(9), TapWish::Taken);
+        assert_eq!((taps.by_agent["alpha"].len(), taps.by_agent["beta"].len()), (3, 3));
+        for index in (0..6).chain(0..6) {
+            taps.obey(reader(index), TapWish::Close);
+        }
+        assert!(taps.by_agent.is_empty() && taps.agents.is_empty());
     }
 
     #[test]

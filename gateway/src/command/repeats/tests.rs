@@ -37,7 +37,7 @@ fn a_repeat_joins_and_then_is_told_again() {
     let mut repeats = Repeats::new(LIMITS);
     assert!(matches!(repeats.find(1, 10, waiter(0), true), Found::New));
     let key = repeats.begin(1, &alpha(), 10, now());
-    assert!(matches!(repeats.find(1, 10, waiter(1), true), Found::Joined(None)));
+    assert!(matches!(repeats.find(1, 10, waiter(1), true), Found::Joined { id: None, .. }));
     assert!(matches!(repeats.find(1, 11, waiter(2), true), Found::Another));
     assert_eq!(repeats.settle(key, answer(Outcome::Done, b"7"), now()), [waiter(1)]);
     assert!(matches!(
@@ -51,11 +51,11 @@ fn who_does_not_wait_is_told_when_the_command_is_taken() {
     let mut repeats = Repeats::new(LIMITS);
     let key = repeats.begin(1, &alpha(), 10, now());
     for (n, waits) in [(1, true), (2, false), (3, false)] {
-        assert!(matches!(repeats.find(1, 10, waiter(n), waits), Found::Joined(None)));
+        assert!(matches!(repeats.find(1, 10, waiter(n), waits), Found::Joined { id: None, .. }));
     }
     let id = answer(Outcome::Done, b"").id.expect("it has one");
     assert_eq!(repeats.name(key, id), [waiter(2), waiter(3)]);
-    assert!(matches!(repeats.find(1, 10, waiter(4), false), Found::Joined(Some(_))));
+    assert!(matches!(repeats.find(1, 10, waiter(4), false), Found::Joined { id: Some(_), .. }));
     assert_eq!(repeats.settle(key, answer(Outcome::Done, b"7"), now()), [waiter(1)], "the others have left");
 }
 
@@ -64,15 +64,19 @@ fn whoever_leaves_makes_room_for_who_comes() {
     let mut repeats = Repeats::new(LIMITS);
     let key = repeats.begin(1, &alpha(), 10, now());
     for n in 0..10 * WAITERS_MAX as u32 {
-        assert!(matches!(repeats.find(1, 10, waiter(n), true), Found::Joined(_)), "{n}");
+        let found = repeats.find(1, 10, waiter(n), true);
+        assert!(matches!(found, Found::Joined { gives_way: None, .. }), "{n}");
         repeats.leave(1, waiter(n));
     }
     for n in 0..WAITERS_MAX as u32 {
-        assert!(matches!(repeats.find(1, 10, waiter(n), true), Found::Joined(_)), "{n}");
+        let found = repeats.find(1, 10, waiter(n), true);
+        assert!(matches!(found, Found::Joined { gives_way: None, .. }), "{n}");
     }
-    assert!(matches!(repeats.find(1, 10, waiter(99), true), Found::Crowded));
-    repeats.leave(2, waiter(0));
-    assert_eq!(repeats.settle(key, answer(Outcome::Done, b"7"), now()).len(), WAITERS_MAX);
+    let Found::Joined { gives_way, .. } = repeats.find(1, 10, waiter(99), true) else { panic!("it joins") };
+    assert_eq!(gives_way, Some(waiter(0)), "whoever waits longest");
+    repeats.leave(2, waiter(1));
+    let told = repeats.settle(key, answer(Outcome::Done, b"7"), now());
+    assert_eq!((told.len(), told[0], told[WAITERS_MAX - 1]), (WAITERS_MAX, waiter(1), waiter(99)));
 }
 
 #[test]
@@ -97,7 +101,7 @@ fn the_oldest_settled_gives_way_and_a_running_one_never() {
     }
     assert_eq!(repeats.len(), 2, "a running one holds nobody up");
     assert!(is_kept(&mut repeats, 4));
-    assert!(matches!(repeats.find(1, 0, waiter(0), true), Found::Joined(None)));
+    assert!(matches!(repeats.find(1, 0, waiter(0), true), Found::Joined { id: None, .. }));
     repeats.settle(running, answer(Outcome::Done, b"x"), now);
     repeats.begin(5, &alpha(), 0, now);
     assert_eq!(repeats.len(), 2);
