@@ -31,10 +31,12 @@ mod limits;
 mod queue;
 mod session;
 mod violation;
+mod voice;
 
 pub use ask::{Ask, Refusal, Transport};
 pub use codec::engineio::{Base64, Packet, Payload};
 pub use event::{Binary, Event};
 pub use limits::Limits;
-pub use session::{Session, Voice};
+pub use session::Session;
 pub use violation::Violation;
+pub use voice::Voice;

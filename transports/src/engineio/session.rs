@@ -23,8 +23,8 @@ use super::event::{Binary, Event};
 use super::limits::Limits;
 use super::queue::{enqueue, reframe};
 use super::violation::Violation;
-use codec::engineio::{Open, Packet, decode, encode_base64};
-use codec::ws::{Data, OpCode, encode_frame, wrap};
+use codec::engineio::{Open, Packet, decode};
+use codec::ws::{Data, OpCode, wrap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -67,36 +67,6 @@ struct Polling {
 struct Probe {
     until: Instant,
     answered: bool,
-}
-
-/// A session and where its words go: the output of its WebSocket, or, while it polls, any; it is left alone then.
-#[derive(Debug)]
-pub struct Voice<'a> {
-    /// Who speaks.
-    pub session: &'a mut Session,
-    /// Where to.
-    pub out: &'a mut Vec<u8>,
-}
-
-impl Voice<'_> {
-    /// Says a message in text, which `write` appends.
-    pub fn text(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.session.say(self.out, |out| {
-            out.push(b'4');
-            write(out);
-        });
-    }
-
-    /// Says a binary message.
-    pub fn binary(&mut self, bytes: &[u8]) {
-        match &mut self.session.state {
-            State::WebSocket { .. } => encode_frame(self.out, OpCode::Data(Data::Binary), &[bytes]),
-            State::Polling(_) | State::Over => self.session.say(self.out, |out| {
-                out.push(b'b');
-                encode_base64(out, bytes);
-            }),
-        }
-    }
 }
 
 impl Session {
@@ -481,7 +451,7 @@ impl Session {
     }
 
     /// Says a packet in text.
-    fn say(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn say(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
         match &mut self.state {
             State::WebSocket { .. } => {
                 let from = out.len();
