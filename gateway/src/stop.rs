@@ -79,7 +79,7 @@ impl Shard {
                 Peer::Carrier(_) => Some("a session"),
                 Peer::Http(peer) => match peer.waits {
                     Waits::Verdict(_) | Waits::Ticket(_) | Waits::Opening(_) => Some("a request"),
-                    Waits::Session(..) => Some("a poll"),
+                    Waits::Session { .. } => Some("a poll"),
                     Waits::Request => (!peer.session.is_idle()).then_some("half a request"),
                     Waits::Stream(_) | Waits::Tap(_) | Waits::End => None,
                 },

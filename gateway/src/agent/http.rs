@@ -64,8 +64,15 @@ pub enum Waits {
     Verdict(Box<Asked>),
     /// Mail: for the answer to its request.
     Ticket(Key),
-    /// Mail: for the answer of this session, which was born on this core.
-    Session(usize, u128),
+    /// Mail: for the answer of a session.
+    Session {
+        /// Where that was born.
+        core: usize,
+        /// Its name.
+        id: u128,
+        /// What waits is its poll.
+        polls: bool,
+    },
     /// Mail: for the place among its agent's events at which its stream begins.
     Opening(OpenStream),
     /// Events.
@@ -119,7 +126,7 @@ impl HttpPeer {
         let own = match &self.waits {
             Waits::Request => return self.session.next_timeout(),
             Waits::Verdict(asked) => return Some(asked.until),
-            Waits::Ticket(_) | Waits::Session(..) | Waits::Opening(_) => self.session.next_timeout(),
+            Waits::Ticket(_) | Waits::Session { .. } | Waits::Opening(_) => self.session.next_timeout(),
             Waits::Stream(stream) => Some(stream.comment_at),
             Waits::Tap(tap) => Some(tap.comment_at),
             Waits::End => return None,
@@ -140,12 +147,12 @@ impl Shard {
             match peer.waits {
                 Waits::Request | Waits::Stream(_) | Waits::Tap(_) => {}
                 // While nothing more was sent we go on reading, so that a poll that is given up is noticed.
-                Waits::Session(..) if input.is_empty() => {
+                Waits::Session { .. } if input.is_empty() => {
                     return Verdict::Continue { consumed: input.taken() };
                 }
                 Waits::Verdict(_)
                 | Waits::Ticket(_)
-                | Waits::Session(..)
+                | Waits::Session { .. }
                 | Waits::Opening(_)
                 | Waits::End => {
                     return Verdict::Pause { consumed: input.taken() };
@@ -430,7 +437,7 @@ impl Shard {
             Waits::Request
             | Waits::Verdict(_)
             | Waits::Ticket(_)
-            | Waits::Session(..)
+            | Waits::Session { .. }
             | Waits::Opening(_)
             | Waits::End => {}
         }
@@ -453,7 +460,9 @@ impl Shard {
         match peer.waits {
             Waits::Request | Waits::Verdict(_) | Waits::Opening(_) | Waits::End => {}
             Waits::Ticket(ticket) => self.ticket_left(cx, ticket),
-            Waits::Session(core, id) => self.gave_up(cx, conn, core, id),
+            Waits::Session { core, id, polls: true } => self.gave_up(cx, conn, core, id),
+            // What it said is heard all the same.
+            Waits::Session { polls: false, .. } => {}
             Waits::Stream(stream) => self.close_stream(cx, conn, &stream),
             Waits::Tap(tap) => self.close_tap(cx, conn, &tap),
         }

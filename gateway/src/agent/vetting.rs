@@ -306,7 +306,7 @@ impl Shard {
     fn dismiss(&mut self, cx: &mut Cx<'_>, conn: Key) {
         let Some(peer) = self.peers.http_mut(conn) else { return };
         match &peer.waits {
-            Waits::Request | Waits::Verdict(_) | Waits::Session(..) | Waits::End => {}
+            Waits::Request | Waits::Verdict(_) | Waits::Session { .. } | Waits::End => {}
             Waits::Stream(_) | Waits::Tap(_) => {
                 tracing::info!("ended an event stream whose key counts no more");
                 peer.verdict = Some(Closed::AuthFailed);

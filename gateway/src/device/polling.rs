@@ -52,7 +52,7 @@ pub enum PollAsk {
     Poll,
     /// To hear a body.
     Post(Vec<u8>),
-    /// The poll was given up.
+    /// The poll was given up before anything was said to it.
     GivenUp,
 }
 
@@ -140,7 +140,7 @@ impl Shard {
             return self.refuse_socketio(cx, conn, Refusal::SidUnknown);
         };
         if let Some(peer) = self.peers.http_mut(conn) {
-            peer.waits = Waits::Session(core, id);
+            peer.waits = Waits::Session { core, id, polls: matches!(ask, PollAsk::Poll) };
         }
         let from = cx.core();
         cx.post(core, Mail::Poll(Box::new(PollMail { from, conn, id, ask })));
@@ -160,13 +160,11 @@ impl Shard {
         };
         match mail.ask {
             PollAsk::GivenUp => {
-                let waits = self
-                    .lines
-                    .get_mut(key)
-                    .is_some_and(|line| line.poll.take_if(|poll| *poll == (from, conn)).is_some());
-                if waits && let Some(translator) = self.translator_mut(key) {
-                    // The session is over then, which is seen when it is settled.
-                    let _ = translator.below().poll_aborted();
+                // An answer may be on its way: nobody takes it, and what is in it is lost. The session is over then in either
+                // case, which is seen when it is settled.
+                let lost = translator.below().answer_lost().is_err();
+                if let Some(line) = self.lines.get_mut(key).filter(|_| lost) {
+                    line.poll = None;
                     self.blame(key, Reason::ConnectionLost);
                 }
             }
@@ -259,7 +257,7 @@ impl Shard {
     /// The answer to a request that this core took.
     pub(crate) fn polled(&mut self, cx: &mut Cx<'_>, polled: &Polled) {
         let Some(peer) = self.peers.http_mut(polled.conn) else { return };
-        if !matches!(peer.waits, Waits::Session(..)) {
+        if !matches!(peer.waits, Waits::Session { .. }) {
             return;
         }
         if polled.known {
@@ -375,7 +373,7 @@ impl Shard {
         self.set_deadline(cx, key);
     }
 
-    /// A connection whose request waits for a session's answer has ended.
+    /// A connection whose poll waits for a session's answer has ended.
     pub(crate) fn gave_up(&mut self, cx: &mut Cx<'_>, conn: Key, core: usize, id: u128) {
         let from = cx.core();
         cx.post(core, Mail::Poll(Box::new(PollMail { from, conn, id, ask: PollAsk::GivenUp })));

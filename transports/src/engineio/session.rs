@@ -146,12 +146,25 @@ impl Session {
     ///
     /// [`Violation::PollAborted`], if one waited.
     pub fn poll_aborted(&mut self) -> Result<(), Violation> {
-        match &mut self.state {
-            State::Polling(polling) if polling.waits => {
+        match &self.state {
+            State::Polling(polling) if polling.waits => self.answer_lost(),
+            State::Polling(_) | State::WebSocket { .. } | State::Over => Ok(()),
+        }
+    }
+
+    /// An answer that was taken could not be given: its client had gone, and what was in it is lost. A session that has its
+    /// WebSocket by then does without it.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::PollAborted`]: the session is over.
+    pub fn answer_lost(&mut self) -> Result<(), Violation> {
+        match self.state {
+            State::Polling(_) => {
                 self.state = State::Over;
                 Err(Violation::PollAborted)
             }
-            State::Polling(_) | State::WebSocket { .. } | State::Over => Ok(()),
+            State::WebSocket { .. } | State::Over => Ok(()),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::{INTERVAL, TIMEOUT, polling, post, websocket};
 use codec::engineio::Malformed;
 use std::time::Instant;
-use transports::engineio::Violation;
+use transports::engineio::{Violation, Voice};
 
 #[test]
 fn a_second_poll_ends_the_session_and_the_first_is_told() {
@@ -24,6 +24,26 @@ fn a_poll_given_up_ends_the_session() {
     session.poll(now).unwrap();
     assert_eq!(session.poll_aborted(), Err(Violation::PollAborted));
     assert!(session.is_over());
+}
+
+#[test]
+fn an_answer_that_could_not_be_given_ends_the_session() {
+    let now = Instant::now();
+    let mut session = polling(now);
+    session.poll(now).unwrap();
+    Voice { session: &mut session, out: &mut Vec::new() }.text(|out| out.extend_from_slice(b"lost"));
+    assert_eq!(session.take_answer(), Some(b"4lost".to_vec()));
+    assert_eq!(session.poll_aborted(), Ok(()), "the poll does not wait any more");
+    assert_eq!(session.answer_lost(), Err(Violation::PollAborted));
+    assert!(session.is_over());
+
+    let mut session = polling(now);
+    let mut out = Vec::new();
+    assert!(session.begin_probe(now));
+    session.hear_probe(b"2probe", &mut out, now).unwrap();
+    session.hear_probe(b"5", &mut out, now).unwrap();
+    assert_eq!(session.answer_lost(), Ok(()), "it has its WebSocket, and needs no poll");
+    assert!(session.is_websocket());
 }
 
 #[test]
