@@ -217,6 +217,23 @@ fn g08_a_second_socket_for_a_session_is_closed_alone() {
     scene.must_serve("after G8");
 }
 
+/// What is left of the upgrade keeps the session for 10 s, and not its device.
+#[test]
+fn who_says_goodbye_in_the_middle_of_an_upgrade_is_gone_at_once() {
+    let scene = Scene::start("");
+    let address = scene.gateway.http;
+    let shown = |status| (scene.alpha.status("leaver") == status).then_some(());
+    let sid = polling(address);
+    assert_eq!(post(address, &sid, &connect(&scene, "leaver", &json!([]))), "200");
+    wait_for("the log-in", SOON, || shown("online"));
+    let mut half = probing(address, &sid);
+    half.send(&frame(TEXT, b"2probe"));
+    assert_eq!(next_frame(&mut half).1, b"3probe");
+    assert_eq!(post(address, &sid, "41/devices,"), "200");
+    wait_for("the goodbye", Duration::from_secs(5), || shown("offline"));
+    scene.must_serve("after a goodbye in the middle of an upgrade");
+}
+
 #[test]
 fn g09_who_never_connects_is_let_go() {
     let scene = Scene::start("connect_timeout_ms = 500");

@@ -320,6 +320,9 @@ impl Shard {
                 self.end_line(cx, key);
                 continue;
             }
+            if line.carrier.is_none() && line.doomed && seated {
+                self.leave_upgrading(cx, key);
+            }
             if was_choked
                 && !choked
                 && let Some(device) = self.peers.mqtt_mut(key).and_then(|peer| peer.seated())
@@ -347,6 +350,17 @@ impl Shard {
         if let Some(Peer::Mqtt(peer)) = self.peers.remove(key) {
             self.device_left(cx, key, *peer, Close::Finished);
         }
+    }
+
+    /// A device whose session has said its last words is gone, whether they are fetched or not: what waits for the WebSocket goes
+    /// on as nobody's.
+    fn leave_upgrading(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let Some(Peer::Mqtt(mut peer)) = self.peers.remove(key) else { return };
+        let mut rest = MqttPeer::new(&self.facts, cx.now());
+        std::mem::swap(&mut rest.wire, &mut peer.wire);
+        rest.verdict = peer.verdict;
+        self.device_left(cx, key, *peer, Close::Finished);
+        self.peers.insert(key, Peer::Mqtt(Box::new(rest)));
     }
 
     /// Puts away a conversation that was taken from its seat and has said its last words: what is left of them waits for the
