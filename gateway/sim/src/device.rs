@@ -11,10 +11,11 @@ mod speech;
 mod tongue;
 
 pub use link::{Link, Stage};
-pub use tongue::{Tongue, Tongues};
+pub use tongue::{Tongue, Tongues, Way};
 
 use crate::coverage::Seen;
 use crate::ledger::{Describes, Excuse, Ledger, TENANTS};
+use crate::line::Leaving;
 use crate::swarm::{Quirk, Quirks, Swarm};
 use engine::net::fake::{Dice, Kernel};
 
@@ -192,7 +193,7 @@ impl Device {
         } else {
             self.act(scene, &mut link);
             match link.abandoned {
-                true => self.ghosts.push(link),
+                true => self.forget(link),
                 false => self.link = Some(link),
             }
         }
@@ -239,7 +240,14 @@ impl Device {
 
     /// Forgets its connection without closing it.
     pub fn abandon(&mut self) {
-        self.ghosts.extend(self.link.take());
+        if let Some(link) = self.link.take() {
+            self.forget(link);
+        }
+    }
+
+    fn forget(&mut self, mut link: Link) {
+        link.line.forget();
+        self.ghosts.push(link);
     }
 
     /// Breaks off, in one of the ways in which devices do.
@@ -248,13 +256,16 @@ impl Device {
         let Some(link) = self.link.as_mut() else { return };
         match scene.dice.below(4) {
             0 if link.stage == Stage::Live => self.say_goodbye(scene),
-            0 | 1 => link.line.client().close(),
-            2 => link.line.client().half_close(),
-            _ => link.line.client().reset(),
+            0 | 1 => link.line.leave(Leaving::Close),
+            2 => link.line.leave(Leaving::HalfClose),
+            _ => link.line.leave(Leaving::Reset),
         }
     }
 
     fn breathe(&self, scene: &mut Scene<'_>, link: &mut Link) {
+        if scene.calm {
+            link.line.calm_down();
+        }
         let was_silent = link.line.is_silent();
         let dribbles = self.quirks.has(Quirk::Dribbles) && !scene.calm;
         if dribbles {
@@ -359,11 +370,11 @@ impl Device {
 
     fn vanish(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
         scene.ledger.saw(Seen::DeviceVanished);
-        match scene.dice.below(3) {
-            0 => link.line.client().close(),
-            1 => link.line.client().half_close(),
-            _ => link.line.client().reset(),
-        }
+        link.line.leave(match scene.dice.below(3) {
+            0 => Leaving::Close,
+            1 => Leaving::HalfClose,
+            _ => Leaving::Reset,
+        });
     }
 
     /// Forgotten connections still hear, and learn that they are over.
@@ -372,7 +383,7 @@ impl Device {
         ghosts.retain_mut(|ghost| {
             ghost.line.breathe_out(usize::MAX);
             ghost.line.breathe_in(usize::MAX);
-            ghost.line.end.is_none() && (!scene.calm || ghost.line.is_intact())
+            ghost.line.end().is_none() && (!scene.calm || ghost.line.still_hears())
         });
         self.ghosts = ghosts;
     }

@@ -3,9 +3,19 @@
 //! Owns the bytes between a script and its socket, so that a script may say whole things while they dribble out. Knows
 //! no protocol; a WebSocket may lie between the two, of which the script then knows nothing.
 
+mod answer;
+mod bearer;
 mod frames;
+mod polls;
+mod requests;
+mod tie;
+mod upgrade;
 
+pub use answer::{Head, read_head};
+pub use bearer::{Bearer, Leaving};
 pub use frames::{Cargo, Frames};
+pub use polls::Polls;
+pub use tie::{Moment, Session, Tie};
 
 use crate::coverage::Seen;
 use engine::net::fake::{Client, ClientEnd, ClientRead, Dice, ServerEnd};
@@ -18,6 +28,8 @@ pub enum End {
     Finished,
     /// RST.
     Reset,
+    /// An answer with this status.
+    Refused(u16),
 }
 
 /// A connection.
@@ -58,11 +70,12 @@ impl Line {
         self.frames.as_deref_mut()
     }
 
-    /// Says goodbye with a close frame, if it has frames.
-    pub fn say_close(&mut self) {
+    /// Says goodbye with a close frame; `false`: it has no frames.
+    pub fn say_close(&mut self) -> bool {
         if let Some(frames) = &mut self.frames {
             frames.say_close(&mut self.mouth);
         }
+        self.frames.is_some()
     }
 
     /// Breaks a rule of the frames; `false`: it has none.
@@ -86,6 +99,20 @@ impl Line {
     /// The socket, to look at its ends.
     pub fn client(&self) -> &Rc<Client> {
         &self.client
+    }
+
+    /// Ends it.
+    pub fn end_by(&self, how: Leaving) {
+        match how {
+            Leaving::Close => self.client.close(),
+            Leaving::HalfClose => self.client.half_close(),
+            Leaving::Reset => self.client.reset(),
+        }
+    }
+
+    /// Whether the network has cut it, or ended the peer's direction.
+    pub fn was_broken(&self) -> bool {
+        self.client.was_cut() || self.client.client_end() != ClientEnd::Open
     }
 
     /// Says what `write` appends.
@@ -139,11 +166,6 @@ impl Line {
             let received = self.ear.split_off(from);
             frames.hear(&received, &mut self.ear, &mut self.mouth);
         }
-    }
-
-    /// Whether both ends are open and the network has done nothing to it.
-    pub fn is_intact(&self) -> bool {
-        is_intact(&self.client)
     }
 }
 

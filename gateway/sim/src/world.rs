@@ -11,7 +11,7 @@ mod calm;
 
 use crate::agent::{Agent, draw_manners};
 use crate::coverage::{Coverage, Seen};
-use crate::device::{Device, Scene, Tongues};
+use crate::device::{Device, Scene, Tongues, Way};
 use crate::failure::Failure;
 use crate::house::{House, own_secret};
 use crate::ledger::{Excuse, Ledger, TENANTS};
@@ -48,7 +48,8 @@ pub struct World {
     devices: Vec<Device>,
     agents: Vec<Agent>,
     calm: bool,
-    turns: u64,
+    /// Of each core.
+    turns: Vec<u64>,
 }
 
 impl World {
@@ -62,15 +63,22 @@ impl World {
         swarm.limit_more(&mut others);
         swarm.draw_later(seed);
         let inquisitive = others.chance(500);
+        // And dice of those who poll.
+        let mut pollers = Dice::new(seed.wrapping_mul(0xA24B_AED4_963E_E407) ^ 0x601);
+        let house_ways = Way::house(&mut pollers);
         let kernel = Kernel::new(dice.roll(), swarm.cores, 2);
         kernel.set_pipe_bytes(swarm.pipe_bytes);
         kernel.set_faults(swarm.faults);
         let house = House::new(&swarm, &kernel, &mut dice);
+        let turns = vec![0; swarm.cores];
         let mut ledger = Ledger::new(seed, &swarm, trace);
         ledger.say(|| format!("{swarm:#?}"));
         let devices = populate(&swarm, &mut ledger, &mut dice)
             .into_iter()
-            .map(|device| device.with_tongues(Tongues::draw(&mut others, house_tongues)))
+            .map(|device| {
+                let tongues = Tongues::draw(&mut others, house_tongues);
+                device.with_tongues(tongues.with_ways(house_ways, Dice::new(pollers.roll())))
+            })
             .collect();
         let agents = (0..swarm.agents.max(swarm.tenants))
             .map(|actor| Agent::new(actor, actor % swarm.tenants, draw_manners(&mut dice, swarm.manners)))
@@ -79,7 +87,7 @@ impl World {
                 agent.with_inquiries(inquires.then(|| Dice::new(others.roll())))
             })
             .collect();
-        Self { swarm, dice, kernel, house, ledger, devices, agents, calm: false, turns: 0 }
+        Self { swarm, dice, kernel, house, ledger, devices, agents, calm: false, turns }
     }
 
     /// The storm and what follows.
@@ -145,9 +153,9 @@ impl World {
     fn turn_core(&mut self, core: usize) {
         self.ledger.step += 1;
         self.house.turn_core(core);
-        self.ledger.watch_links();
-        self.turns += 1;
-        if self.turns.is_multiple_of(LOOK_EVERY) {
+        self.turns[core] += 1;
+        self.ledger.watch_links(self.turns.iter().copied().min().unwrap_or(0));
+        if self.turns[core].is_multiple_of(LOOK_EVERY) {
             let high_bytes = self.swarm.engine.marks.high_bytes;
             check_ceilings(&mut self.house, core, high_bytes, &mut self.ledger);
         }

@@ -15,6 +15,8 @@ const RARE: &[Seen] = &[
     Seen::Junk,
     Seen::Misframed,
     Seen::FellSilent,
+    Seen::PollTwice,
+    Seen::SessionSilenced,
     Seen::NeverGreeted,
     Seen::KeepAliveOver,
     Seen::HeartbeatOver,

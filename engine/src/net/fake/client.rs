@@ -90,6 +90,11 @@ impl Client {
         self.state.borrow().wires[self.id as usize].to_client.bytes.len()
     }
 
+    /// Bytes that the server has not read yet.
+    pub fn unread_bytes(&self) -> usize {
+        self.state.borrow().wires[self.id as usize].to_server.bytes.len()
+    }
+
     /// Sends FIN and goes on reading.
     pub fn half_close(&self) {
         self.end(ClientEnd::HalfClosed);

@@ -1,25 +1,16 @@
 //! How a scripted agent reads its answers.
 //!
-//! Owns the client's side of HTTP/1.1: cutting answers out of the bytes and matching each with the oldest request. What
-//! they say is handed to the oracles.
+//! Owns the matching of each answer with the oldest request. What they say is handed to the oracles.
 
 use super::{Agent, AgentLine, Asking, Request, Stream};
 use crate::coverage::Seen;
 use crate::device::Scene;
 use crate::failure::Oracle;
 use crate::ledger::{Excuse, TENANTS};
+use crate::line::{Head, read_head};
 use crate::oracles::{Answer, Shown};
 use codec::json::{Raw, members};
 use serde_json::Value;
-
-/// The head of an answer.
-struct Head {
-    status: u16,
-    body_bytes: usize,
-    endless: bool,
-    last: bool,
-    etag: Option<String>,
-}
 
 impl Agent {
     /// Reads every whole answer, or the next events.
@@ -229,28 +220,4 @@ fn read_command(body: &[u8], status: u16) -> Answer<'_> {
         id: id.and_then(|raw| raw.plain_str()).unwrap_or_default(),
         took_ms: took.as_ref().and_then(Raw::as_u64),
     }
-}
-
-/// The head of the answer at the front, and its length.
-fn read_head(bytes: &[u8]) -> Option<(Head, usize)> {
-    let end = memchr_blank_line(bytes)?;
-    let text = std::str::from_utf8(&bytes[..end]).ok()?;
-    let mut lines = text.split("\r\n");
-    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let mut head = Head { status, body_bytes: 0, endless: false, last: false, etag: None };
-    for line in lines {
-        let Some((name, value)) = line.split_once(": ") else { continue };
-        match name {
-            "Content-Length" => head.body_bytes = value.parse().ok()?,
-            "Content-Type" => head.endless = value == "text/event-stream",
-            "Connection" => head.last = value == "close",
-            "ETag" => head.etag = Some(value.to_owned()),
-            _ => {}
-        }
-    }
-    Some((head, end + 4))
-}
-
-fn memchr_blank_line(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(4).position(|four| four == b"\r\n\r\n")
 }

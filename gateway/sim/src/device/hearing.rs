@@ -12,7 +12,6 @@ use crate::ledger::{Describes, Excuse};
 use crate::swarm::Quirk;
 use codec::json::{Raw, members};
 use codec::mqtt::{ConnAck, ConnectCode, Packet, Publish, QoS, SubscribeCode, decode};
-use engine::net::fake::ClientEnd;
 
 impl Device {
     /// Understands every whole packet.
@@ -20,7 +19,7 @@ impl Device {
         if self.style == Style::Node {
             return self.hear_socketio(scene, link);
         }
-        let ear = std::mem::take(&mut link.line.ear);
+        let Some(ear) = link.line.ear().map(std::mem::take) else { return };
         let mut rest = &ear[..];
         while scene.ledger.failure.is_none() {
             match decode(rest) {
@@ -35,7 +34,9 @@ impl Device {
                 }
             }
         }
-        link.line.ear = rest.to_vec();
+        if let Some(ear) = link.line.ear() {
+            *ear = rest.to_vec();
+        }
     }
 
     pub(super) fn peer_on(&self, link: &Link) -> String {
@@ -262,13 +263,12 @@ impl Device {
 
     /// The connection ended, by whose will?
     pub(super) fn notice_the_end(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
-        let client = link.line.client().clone();
-        if matches!(client.client_end(), ClientEnd::Closed | ClientEnd::Reset) {
+        if link.line.is_closed() {
             link.stage = Stage::Over;
             return;
         }
-        let Some(end) = link.line.end else { return };
-        if client.client_end() == ClientEnd::Open && !client.was_cut() {
+        let Some(end) = link.line.end() else { return };
+        if link.line.is_open() && !link.line.was_cut() {
             self.blame(scene, link, &format!("{end:?}"));
         }
         link.stage = Stage::Over;
@@ -295,10 +295,11 @@ impl Device {
         let on_its_way = slow && (jumps || few_turns) && offline_ms <= 3_000;
         let too_seldom = link.beaten && (on_its_way || silent_ms * 3 > offline_ms);
         let too_late = !live && gone_ms - link.opened_ms > 8_000;
-        let crowded = !live && scene.ledger.limits.unidentified_per_core < 64;
+        let crowded = (!live || link.line.is_session()) && self.is_crowded(scene);
         let excuse = scene.ledger.links[link.id].excuse;
         match excuse {
             Some(Excuse::Deaf) => scene.ledger.saw(Seen::Stalled),
+            Some(Excuse::Silent) if live && link.line.is_session() => scene.ledger.saw(Seen::SessionSilenced),
             Some(Excuse::Silent) if link.beaten => scene.ledger.saw(Seen::HeartbeatOver),
             Some(Excuse::Silent) if live => scene.ledger.saw(Seen::KeepAliveOver),
             Some(Excuse::Revoked) => scene.ledger.saw(Seen::Revoked),

@@ -6,7 +6,7 @@
 use super::Said;
 use super::socketio::{Lie, Socket};
 use crate::ledger::{Describes, Excuse, Ledger, Sent};
-use crate::line::Line;
+use crate::line::Bearer;
 use std::collections::VecDeque;
 
 /// How far a connection has come.
@@ -69,8 +69,8 @@ pub struct Link {
     pub id: usize,
     /// The how manieth of its device.
     pub attempt: u32,
-    /// The bytes.
-    pub line: Line,
+    /// What bears its words.
+    pub line: Bearer,
     /// How far it has come.
     pub stage: Stage,
     /// It wants a session that dies with it.
@@ -125,7 +125,7 @@ pub struct Link {
 
 impl Link {
     /// A connection on which nothing was said.
-    pub fn new(id: usize, attempt: u32, line: Line, clean: bool, now_ms: u64) -> Self {
+    pub fn new(id: usize, attempt: u32, line: Bearer, clean: bool, now_ms: u64) -> Self {
         Self {
             id,
             attempt,
@@ -173,6 +173,11 @@ impl Link {
     /// Whether a message was certainly read and is not acknowledged: nothing may be published to the device then.
     pub fn is_owed(&self) -> Option<&Owed> {
         self.owed.front().filter(|owed| owed.said < self.read_before)
+    }
+
+    /// Whether it has a connection of its own, over which it can say something at any time.
+    pub fn is_connected(&self) -> bool {
+        !self.line.tie().polls()
     }
 
     /// Whether it waits for an answer to something that it said.

@@ -14,6 +14,7 @@ use super::{Device, Link, Said, Scene, Stage, Unacked, Wish};
 use crate::coverage::Seen;
 use crate::failure::Oracle;
 use crate::ledger::{Describes, Excuse, TENANTS};
+use crate::line::Leaving;
 use crate::swarm::{Quirk, Retry};
 use codec::engineio::{Packet as Frame, decode as decode_frame, decode_open};
 use codec::json::{Kind, Raw, members};
@@ -148,9 +149,7 @@ impl Device {
     /// Whatever came since the last time.
     pub(super) fn hear_socketio(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
         while scene.ledger.failure.is_none() {
-            let Some(message) = link.line.frames().and_then(|frames| frames.messages.pop_front()) else {
-                return;
-            };
+            let Some(message) = link.line.next_message() else { return };
             self.heard_frame(scene, link, &message);
         }
     }
@@ -276,7 +275,7 @@ impl Device {
         link.mute = true;
         if link.lie == Some(Lie::NoKey) {
             // It may ask again; this one does not.
-            link.line.client().close();
+            link.line.leave(Leaving::Close);
         }
     }
 

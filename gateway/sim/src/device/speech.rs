@@ -7,6 +7,7 @@ use super::socketio::Socket;
 use super::{Device, Link, Said, Scene, Stage, Style, Unacked, Wish};
 use crate::coverage::Seen;
 use crate::ledger::{Describes, Excuse};
+use crate::line::Leaving;
 use crate::swarm::{Quirk, Retry, pick};
 use codec::mqtt::{
     Connect, PacketId, PublishHead, QoS, Will, encode_disconnect, encode_pingreq, encode_puback,
@@ -37,7 +38,7 @@ impl Device {
             first_tries && (self.quirks.has(Quirk::WrongKeyFirst) || self.quirks.has(Quirk::ForeignIdFirst));
         let claims = !silent && !lies;
         let (clean, now_ms) = (self.style != Style::Python, scene.ledger.now_ms);
-        let id = scene.ledger.open_link(self.identity, self.actor, line.client().clone(), clean, claims);
+        let id = scene.ledger.open_link(self.identity, self.actor, line.tie(), clean, claims);
         if !claims {
             scene.ledger.excuse(id, if silent { Excuse::Silent } else { Excuse::Unknown });
         }
@@ -86,7 +87,7 @@ impl Device {
     pub(super) fn greet(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
         if link.mute {
             if scene.calm || scene.dice.chance(20) {
-                link.line.client().close();
+                link.line.leave(Leaving::Close);
             }
             return;
         }
@@ -312,7 +313,7 @@ impl Device {
     }
 
     pub(super) fn fire(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
-        if link.mute || self.outbox.len() >= OUTBOX_MAX || link.line.client().client_end() != OPEN {
+        if link.mute || self.outbox.len() >= OUTBOX_MAX || !link.line.is_open() {
             return;
         }
         let n = self.fire_one(scene, link);
@@ -381,13 +382,13 @@ impl Device {
     /// Without mischief: describe well, answer everything, and be quiet.
     pub(super) fn settle_down(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
         link.mute = false;
-        if link.line.client().client_end() != OPEN {
+        if !link.line.is_open() {
             return;
         }
         let able = link.described.is_some_and(Describes::has_echo) || !link.describing.is_empty();
         if !able && link.todo.is_empty() && !link.waits() && self.style == Style::Node {
             // To say something else it has to come again.
-            return link.line.client().close();
+            return link.line.leave(Leaving::Close);
         }
         if !able && link.todo.is_empty() && !link.waits() {
             self.describe(scene, link, Describes::Both, false);
@@ -420,7 +421,7 @@ impl Device {
     }
 
     pub(super) fn send_junk(&mut self, scene: &mut Scene<'_>, link: &mut Link) {
-        if link.line.client().client_end() != OPEN {
+        if !link.line.is_open() {
             return;
         }
         scene.ledger.saw(Seen::Junk);
@@ -469,9 +470,6 @@ impl Device {
         link.say(|out| encode_puback(out, id));
     }
 }
-
-/// The other end still listens to what is said.
-const OPEN: engine::net::fake::ClientEnd = engine::net::fake::ClientEnd::Open;
 
 /// The JSON of a manifest.
 pub(super) fn commands(agent: &str, what: Describes, retry: Option<Retry>) -> String {

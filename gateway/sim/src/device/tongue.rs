@@ -6,7 +6,7 @@ use super::{Device, Link, Scene, Style};
 use crate::coverage::Seen;
 use crate::failure::Oracle;
 use crate::ledger::Excuse;
-use crate::line::{Cargo, Line};
+use crate::line::{Bearer, Cargo, Line, Polls};
 use crate::swarm::pick;
 use engine::net::fake::Dice;
 
@@ -17,8 +17,19 @@ pub enum Tongue {
     Mqtt,
     /// MQTT over WebSocket.
     MqttWs,
-    /// Socket.IO over WebSocket.
+    /// Socket.IO.
     SocketIo,
+}
+
+/// How a session of Engine.IO begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// Over a WebSocket.
+    WebSocket,
+    /// By polling, and so it stays.
+    Polling,
+    /// By polling, until a WebSocket takes over.
+    Upgrade,
 }
 
 /// The transports that a device uses, and the dice that choose among them.
@@ -26,11 +37,20 @@ pub struct Tongues {
     dice: Dice,
     known: &'static [Tongue],
     last: Option<Tongue>,
+    /// Dice of its own, so that polling changed no run without it.
+    ways_dice: Dice,
+    ways: &'static [Way],
 }
 
 impl Default for Tongues {
     fn default() -> Self {
-        Self { dice: Dice::new(0), known: &[Tongue::Mqtt], last: None }
+        Self {
+            dice: Dice::new(0),
+            known: &[Tongue::Mqtt],
+            last: None,
+            ways_dice: Dice::new(0),
+            ways: &[Way::WebSocket],
+        }
     }
 }
 
@@ -45,6 +65,17 @@ const HOUSES: [&[Tongue]; 7] = [
     &[Tongue::Mqtt, Tongue::MqttWs, Tongue::SocketIo],
 ];
 
+/// The ways of the sessions of a run: in one of four everybody comes over WebSocket.
+const WAYS: [&[Way]; 4] =
+    [&[Way::WebSocket], &[Way::Polling], &[Way::Upgrade], &[Way::WebSocket, Way::Polling, Way::Upgrade]];
+
+impl Way {
+    /// The ways of the devices of one run.
+    pub fn house(dice: &mut Dice) -> &'static [Way] {
+        pick(dice, &WAYS).expect("a list")
+    }
+}
+
 impl Tongues {
     /// What the devices of one run may know.
     pub fn house(dice: &mut Dice) -> &'static [Tongue] {
@@ -55,13 +86,19 @@ impl Tongues {
     pub fn draw(dice: &mut Dice, house: &'static [Tongue]) -> Self {
         let one = dice.below(house.len() as u64) as usize;
         let known = if dice.chance(600) { &house[one..=one] } else { house };
-        Self { dice: Dice::new(dice.roll()), known, last: None }
+        Self { dice: Dice::new(dice.roll()), known, ..Self::default() }
+    }
+
+    /// The ways that there are for its sessions.
+    #[must_use]
+    pub fn with_ways(self, ways: &'static [Way], ways_dice: Dice) -> Self {
+        Self { ways, ways_dice, ..self }
     }
 }
 
 impl Device {
     /// A fresh connection, over one of the transports that it knows.
-    pub(super) fn open_line(&mut self, scene: &mut Scene<'_>) -> Line {
+    pub(super) fn open_line(&mut self, scene: &mut Scene<'_>) -> Bearer {
         let tongues = &mut self.tongues;
         let fresh = *pick(&mut tongues.dice, tongues.known).unwrap_or(&Tongue::Mqtt);
         // In the calm, what becomes of a session must be known beforehand.
@@ -71,15 +108,25 @@ impl Device {
             scene.ledger.saw(Seen::ChangedTongue);
         }
         match tongue {
-            Tongue::Mqtt => Line::new(scene.kernel.connect(0)),
+            Tongue::Mqtt => Bearer::Line(Line::new(scene.kernel.connect(0))),
             Tongue::MqttWs => {
                 let dice = Dice::new(tongues.dice.roll());
-                Line::framed(scene.kernel.connect(1), Cargo::Packets, "/mqtt", dice)
+                Bearer::Line(Line::framed(scene.kernel.connect(1), Cargo::Packets, "/mqtt", dice))
             }
             Tongue::SocketIo => {
                 let dice = Dice::new(tongues.dice.roll());
-                let path = "/socket.io/?EIO=4&transport=websocket";
-                Line::framed(scene.kernel.connect(1), Cargo::Texts, path, dice)
+                match *pick(&mut tongues.ways_dice, tongues.ways).unwrap_or(&Way::WebSocket) {
+                    Way::WebSocket => {
+                        let path = "/socket.io/?EIO=4&transport=websocket";
+                        Bearer::Line(Line::framed(scene.kernel.connect(1), Cargo::Texts, path, dice))
+                    }
+                    way => {
+                        let upgrades = way == Way::Upgrade;
+                        // Nothing is said yet, and still something has begun.
+                        scene.kernel.note(0x601);
+                        Bearer::Polls(Box::new(Polls::new(scene.kernel, scene.swarm.cores, upgrades, dice)))
+                    }
+                }
             }
         }
     }
@@ -106,9 +153,14 @@ impl Device {
     /// What the frames below have shown.
     pub(super) fn look_at_frames(&self, scene: &mut Scene<'_>, link: &mut Link) {
         link.line.take_seen().into_iter().for_each(|seen| scene.ledger.saw(seen));
-        let Some(frames) = link.line.frames() else { return };
-        let (fault, refused) = (frames.fault.take(), frames.refused);
-        if let Some(fault) = fault {
+        if scene.ledger.trace {
+            link.line
+                .take_notes()
+                .iter()
+                .for_each(|note| scene.ledger.say(|| format!("link {} {note}", link.id)));
+        }
+        let refused = link.line.refused();
+        if let Some(fault) = link.line.take_fault() {
             scene.ledger.fail(Oracle::Wire, self.peer_on(link), fault);
         }
         if let Some(status) = refused
@@ -120,6 +172,20 @@ impl Device {
             });
             scene.ledger.excuse(link.id, Excuse::ToldSo);
         }
+        if let Some(how) = link.line.take_turned_away() {
+            let facts = &scene.ledger.links[link.id];
+            let may = facts.excuse.is_some() || facts.rivalled || scene.ledger.stopping;
+            let may = may || self.is_crowded(scene) || link.line.end().is_some() || link.line.was_cut();
+            scene.ledger.check(may, Oracle::Blame, &self.peer_on(link), || {
+                format!("a good WebSocket was {how} before it could carry the session")
+            });
+        }
+    }
+
+    /// Connections that are nobody's yet may have to make room, and those of a client that polls are nobody's until they have
+    /// brought an answer.
+    pub(super) fn is_crowded(&self, scene: &Scene<'_>) -> bool {
+        scene.ledger.limits.unidentified_per_core < 64
     }
 
     /// Junk below the packets; `false`: there is nothing below them, or it is to be junk of packets.
@@ -129,10 +195,6 @@ impl Device {
 
     /// Says goodbye with a close frame; `false`: with a DISCONNECT.
     pub(super) fn closes_frames(&mut self, link: &mut Link) -> bool {
-        let closes = link.line.frames().is_some() && self.tongues.dice.chance(400);
-        if closes {
-            link.line.say_close();
-        }
-        closes
+        link.line.has_frames() && self.tongues.dice.chance(400) && link.line.say_close()
     }
 }

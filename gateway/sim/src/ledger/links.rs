@@ -4,9 +4,8 @@
 //! what the gateway shows.
 
 use super::Ledger;
-use crate::line::{is_held, is_intact};
-use engine::net::fake::Client;
-use std::rc::Rc;
+use crate::coverage::Seen;
+use crate::line::{Moment, Tie};
 
 /// A device in the product's sense.
 #[derive(Debug)]
@@ -79,7 +78,7 @@ pub struct LinkFacts {
     pub identity: usize,
     /// The script that opened it.
     pub actor: usize,
-    client: Rc<Client>,
+    tie: Tie,
     /// It asked for a session that dies with it.
     pub clean: bool,
     /// Its claim is true.
@@ -96,8 +95,8 @@ pub struct LinkFacts {
     pub gone: Option<(u64, u64)>,
     /// Another link of the same device overlapped with it.
     pub rivalled: bool,
-    /// It has said CONNECT.
-    greeted: bool,
+    /// When it has said CONNECT, in steps.
+    greeted: Option<u64>,
     /// From here on its pong may be missed, in milliseconds; never, where nobody pings.
     pub pong_missed_ms: u64,
     /// A rival logs in after it, or may have: the seat may be the other's, whatever becomes of that one.
@@ -122,20 +121,13 @@ impl Identity {
 impl LinkFacts {
     /// Whether both ends are open and the network has done nothing to it.
     pub fn is_intact(&self) -> bool {
-        is_intact(&self.client)
+        self.tie.is_intact()
     }
 }
 
 impl Ledger {
     /// A device opens a connection.
-    pub fn open_link(
-        &mut self,
-        identity: usize,
-        actor: usize,
-        client: Rc<Client>,
-        clean: bool,
-        claims: bool,
-    ) -> usize {
+    pub fn open_link(&mut self, identity: usize, actor: usize, tie: Tie, clean: bool, claims: bool) -> usize {
         let link = self.links.len();
         let rivals: Vec<usize> = if claims { self.identities[identity].possible.clone() } else { Vec::new() };
         for &rival in &rivals {
@@ -147,7 +139,7 @@ impl Ledger {
         self.links.push(LinkFacts {
             identity,
             actor,
-            client,
+            tie,
             clean,
             claims,
             accepted: None,
@@ -156,7 +148,7 @@ impl Ledger {
             excuse: None,
             gone: None,
             rivalled: !rivals.is_empty(),
-            greeted: false,
+            greeted: None,
             pong_missed_ms: u64::MAX,
             superseded: false,
         });
@@ -170,14 +162,15 @@ impl Ledger {
 
     /// A device says CONNECT. Whoever is seated will be replaced; whoever logs in at the same time may come after it.
     pub fn link_greets(&mut self, link: usize) {
-        self.links[link].greeted = true;
+        self.links[link].greeted = Some(self.step);
         if !self.links[link].claims {
             return;
         }
         let rivals = self.identities[self.links[link].identity].possible.clone();
         for rival in rivals.into_iter().filter(|&rival| rival != link) {
             self.links[rival].superseded = true;
-            self.links[link].superseded |= self.links[rival].greeted && self.links[rival].accepted.is_none();
+            self.links[link].superseded |=
+                self.links[rival].greeted.is_some() && self.links[rival].accepted.is_none();
         }
     }
 
@@ -191,6 +184,7 @@ impl Ledger {
     /// A device reads CONNACK 0.
     pub fn link_accepted(&mut self, link: usize) {
         let step = self.step;
+        self.relieve_sessions(link);
         let facts = &mut self.links[link];
         facts.accepted = Some(step);
         let identity = &mut self.identities[facts.identity];
@@ -200,30 +194,50 @@ impl Ledger {
         }
     }
 
+    /// A session that had its seat before a newer link asked for it has lost it for ever when that one is accepted; nobody else
+    /// can tell, for it has no connection.
+    fn relieve_sessions(&mut self, link: usize) {
+        let (newer, now) = (self.links[link].greeted, (self.step, self.now_ms));
+        for rival in self.identities[self.links[link].identity].possible.clone() {
+            let facts = &self.links[rival];
+            if rival != link && facts.tie.polls() && facts.accepted < newer && facts.accepted.is_some() {
+                self.saw(Seen::TookOverPolling);
+                self.held.retain(|&held| held != rival);
+                self.let_go(rival, now);
+            }
+        }
+    }
+
+    fn let_go(&mut self, link: usize, (step, now_ms): (u64, u64)) {
+        let facts = &mut self.links[link];
+        facts.gone = Some((step, now_ms));
+        if !facts.claims {
+            return;
+        }
+        let identity = &mut self.identities[facts.identity];
+        if facts.accepted.is_none() && identity.possible.len() > 1 {
+            identity.disorder += 1;
+        }
+        identity.possible.retain(|&possible| possible != link);
+        identity.changed_step = step;
+    }
+
     /// From now on the gateway may hang up; the first reason stands.
     pub fn excuse(&mut self, link: usize, why: Excuse) {
         self.links[link].excuse.get_or_insert(why);
     }
 
-    /// Looks which links the gateway has let go since the last look.
-    pub fn watch_links(&mut self) {
+    /// Looks which links the gateway has let go since the last look; every core has had so many turns.
+    pub fn watch_links(&mut self, turns: u64) {
         let (step, now_ms) = (self.step, self.now_ms);
+        let now = Moment { ms: now_ms, turns };
         let mut held = std::mem::take(&mut self.held);
         held.retain(|&link| {
-            let facts = &mut self.links[link];
-            if is_held(&facts.client) {
-                return true;
+            let is_held = self.links[link].tie.is_held(now);
+            if !is_held {
+                self.let_go(link, (step, now_ms));
             }
-            facts.gone = Some((step, now_ms));
-            let identity = &mut self.identities[facts.identity];
-            if facts.claims {
-                if facts.accepted.is_none() && identity.possible.len() > 1 {
-                    identity.disorder += 1;
-                }
-                identity.possible.retain(|&possible| possible != link);
-                identity.changed_step = step;
-            }
-            false
+            is_held
         });
         self.held = held;
     }

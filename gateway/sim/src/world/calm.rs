@@ -8,7 +8,7 @@ mod attempts;
 use super::World;
 use crate::agent::{Agent, Request};
 use crate::coverage::Seen;
-use crate::device::{Device, Scene, Stage, Wish};
+use crate::device::{Device, Link, Scene, Stage, Wish};
 use crate::failure::Oracle;
 use crate::ledger::{Asked, Identity};
 use crate::oracles::check_nothing_left;
@@ -61,12 +61,17 @@ impl World {
 
     fn settle(&mut self) {
         let settled = |world: &Self| world.is_content() && world.is_rid_of_leavers();
-        self.until("the storm's business ends", SETTLE_MS, true, settled);
+        self.until("the storm's business ends", self.settle_ms(), true, settled);
         // A connection that was replaced may still read our last words to it, and does not know.
         let known_ms = self.ledger.now_ms + self.swarm.engine.linger.as_millis() as u64 + PROMPT_MS;
         self.until("replaced connections end", SETTLE_MS, true, |world| world.ledger.now_ms >= known_ms);
         self.ledger.survivors_are_seated();
         self.until("replaced devices come back", SETTLE_MS, true, settled);
+    }
+
+    /// A session whose client left between two polls is known to be gone when its pong is missed.
+    fn settle_ms(&self) -> u64 {
+        SETTLE_MS + self.swarm.limits.socketio_ping_interval_ms + self.swarm.limits.socketio_ping_timeout_ms
     }
 
     /// Whoever left is gone at the gateway, too. A CONNECT that came before its FIN may still be waiting for the end of a
@@ -158,10 +163,13 @@ impl World {
         let leaving: Vec<usize> = self.ready_devices().into_iter().step_by(2).collect();
         for &device in &leaving {
             let Some(n) = self.burden(device) else { continue };
+            // Who polls has told nobody before its next poll waits.
+            self.rest();
             self.with_device(device, Device::leave);
             self.until("a departure is reported", PROMPT_MS, false, |world| world.is_content());
             self.must_end(n, 503, "the device left");
         }
+        self.until("leavers are known to be gone", self.settle_ms(), true, Self::is_rid_of_leavers);
         self.look_at_lists();
         self.check_journal_tells_presence();
         for &device in &leaving {
@@ -202,12 +210,18 @@ impl World {
         self.until("everybody's connection is closed", 3 * PROMPT_MS, true, |world| {
             world.kernel.open_sockets() == 0 && world.house.letters() == 0
         });
+        self.until("sessions that polled are over", self.settle_ms(), true, Self::is_rid_of_leavers);
+        // What their ends had to tell goes from hand to hand.
+        self.rest();
     }
 
     /// A graceful stop answers what was asked before it.
     fn drain(&mut self) {
         self.ledger.saw(Seen::Drained);
-        let burdened = self.ready_devices().first().copied();
+        // No door is open in a stop, and who polls needs one for whatever it has to say.
+        let is_connected =
+            |&device: &usize| self.devices[device].link.as_ref().is_some_and(Link::is_connected);
+        let burdened = self.ready_devices().into_iter().find(is_connected);
         let asked = burdened.and_then(|device| self.burden(device));
         let within_ms = self.swarm.limits.drain_ms;
         self.house.stop(self.kernel.now(), Duration::from_millis(within_ms));
