@@ -96,6 +96,18 @@ bugs! {
         "a namespace is connected before the claim is checked" => Isolation, Wire, Invariants;
     "pong-misjudged" in "gateway/src/device/wire.rs":
         "a Socket.IO device is let go for a silence while its pong waits unread" => Blame;
+    "poll-abort-ignored" in "gateway/src/device/polling.rs":
+        "a poll that is given up does not end its session" => Progress, Presence, Promptness, RightAnswer;
+    "lost-answer-forgotten" in "gateway/src/device/polling.rs":
+        "an answer whose poller is gone is lost, and its session goes on without it" => Progress, Wire, Presence, Promptness;
+    "forward-renames-sender" in "gateway/src/device/polling.rs":
+        "a poll that is forwarded is answered to whoever has its number on the forwarding core" => Progress, Wire, Isolation, Blame;
+    "homeward-forgets-poll" in "gateway/src/device/polling.rs":
+        "the poll that waits is forgotten when its session goes home" => Progress, Blame, Wire;
+    "noop-not-sent" in "transports/src/engineio/session.rs":
+        "the poll that waits is not answered when a WebSocket probes" => Progress, Wire, Blame;
+    "upgrade-forgets-queue" in "transports/src/engineio/session.rs":
+        "what waits for a poll is lost when a WebSocket takes over" => Progress, Wire, RightAnswer, Blame;
 }
 
 /// The bug of this name.

@@ -150,7 +150,14 @@ impl Shard {
     pub(crate) fn session_asked(&mut self, cx: &mut Cx<'_>, mail: Box<PollMail>) {
         let key = match self.sids.get(&mail.id) {
             Some(Whereabouts::Here(key)) => *key,
-            Some(Whereabouts::Moved(core)) => return cx.post(*core, Mail::Poll(mail)),
+            Some(Whereabouts::Moved(core)) => {
+                #[cfg(planted)]
+                let mail = match engine::planted::is("forward-renames-sender") {
+                    true => Box::new(PollMail { from: cx.core(), ..*mail }),
+                    false => mail,
+                };
+                return cx.post(*core, Mail::Poll(mail));
+            }
             None => return refuse(cx, mail.from, mail.conn, Refusal::SidUnknown),
         };
         let (from, conn) = (mail.from, mail.conn);
@@ -162,6 +169,14 @@ impl Shard {
             PollAsk::GivenUp => {
                 // An answer may be on its way: nobody takes it, and what is in it is lost. The session is over then in either
                 // case, which is seen when it is settled.
+                #[cfg(planted)]
+                if engine::planted::is("poll-abort-ignored") {
+                    return;
+                }
+                #[cfg(planted)]
+                if engine::planted::is("lost-answer-forgotten") && translator.below().poll_aborted().is_ok() {
+                    return;
+                }
                 let lost = translator.below().answer_lost().is_err();
                 if let Some(line) = self.lines.get_mut(key).filter(|_| lost) {
                     line.poll = None;
@@ -239,6 +254,10 @@ impl Shard {
         let Homeward { id, birth, opened, poll, post, peer } = homeward;
         let mut line = Line::new(id, birth, opened);
         (line.poll, line.post) = (poll, post);
+        #[cfg(planted)]
+        if engine::planted::is("homeward-forgets-poll") {
+            line.poll = None;
+        }
         let (key, crowded) = self.lines.insert(line);
         self.make_room(cx, crowded);
         self.sids.insert(id, Whereabouts::Here(key));

@@ -126,7 +126,10 @@ impl Session {
         if !polling.waits {
             return None;
         }
-        if polling.queue.is_empty() && polling.probe.is_some_and(|probe| probe.answered) {
+        let rests = polling.probe.is_some_and(|probe| probe.answered);
+        #[cfg(planted)]
+        let rests = rests && !crate::planted::is("noop-not-sent");
+        if polling.queue.is_empty() && rests {
             Packet::Noop.encode(&mut polling.queue);
         }
         if polling.queue.is_empty() {
@@ -225,6 +228,8 @@ impl Session {
             (Packet::Upgrade, Some(probe)) if probe.answered => {
                 debug_assert!(!polling.waits, "a poll that waits is answered while a WebSocket probes");
                 let queue = std::mem::take(&mut polling.queue);
+                #[cfg(planted)]
+                let queue = if crate::planted::is("upgrade-forgets-queue") { Vec::new() } else { queue };
                 let is_ending = polling.ending.is_some();
                 let awaits_pong = polling.awaits_pong;
                 self.state = if is_ending { State::Over } else { State::WebSocket { awaits_pong } };
