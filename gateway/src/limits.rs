@@ -150,6 +150,9 @@ limits! {
     "Devices" {
         /// Devices, connected or remembered, that one core keeps; one more is refused at its log-in.
         devices_per_core_max: u32 = 1_000_000, 1..=100_000_000, "devices";
+        /// Devices of one agent, connected or remembered, that one core keeps; one more is refused at its log-in, and nobody
+        /// else's.
+        devices_per_agent_and_core_max: u32 = 500_000, 1..=100_000_000, "devices";
         /// Silence of a device that sends heartbeats until it is called `late`; its tools stay.
         heartbeat_late_ms: u64 = 45_000, 100..=86_400_000, "ms";
         /// Silence of a device that sends heartbeats until it is `offline` and its connection is closed.

@@ -21,7 +21,11 @@ struct House {
 
 impl House {
     fn start(cores: usize) -> Self {
-        let gateway = Gateway::start(cores, "");
+        Self::with_limits(cores, "")
+    }
+
+    fn with_limits(cores: usize, limits: &str) -> Self {
+        let gateway = Gateway::start(cores, limits);
         let key = gateway.add_key("alpha", "commands,triggers");
         let alpha = Agent::new(gateway.http, "alpha", &gateway.add_key("alpha", "agent,operator"));
         let beta = Agent::new(gateway.http, "beta", &gateway.add_key("beta", "agent"));
@@ -47,6 +51,21 @@ impl House {
         let answer = self.alpha.send(method, &format!("/developer/devices/alpha{path}"), body);
         (answer.status, answer.json)
     }
+}
+
+#[test]
+fn an_agent_with_all_its_devices_gets_no_more_and_takes_no_room_from_others() {
+    let house = House::with_limits(1, "devices_per_agent_and_core_max = 1");
+    let pico = house.connect("pico");
+    assert_eq!(house.refused("lamp"), ConnectCode::ServerUnavailable, "it may come back when there is room");
+    let (status, full) = house.lua("POST", "", r#"{"name":"lamp"}"#);
+    assert_eq!((status, &full["code"]), (429, &json!("TOO_MANY_DEVICES")));
+    let made = house.beta.send("POST", "/developer/devices/beta", r#"{"name":"lamp"}"#);
+    assert_eq!(made.status, 201, "the room of another agent is its own: {}", made.json);
+    drop(pico);
+    let removed = house.alpha.send("DELETE", "/v1/agents/alpha/devices/pico", "");
+    assert_eq!(removed.status, 204, "{}", removed.json);
+    drop(house.connect("lamp"));
 }
 
 #[test]

@@ -122,7 +122,7 @@ table! {
     DeviceUnknown "device-unknown" 404 false "The agent has no such device."
         "List the devices; a device is known once it has connected."
     TooManyDevices "too-many-devices" 429 true "The gateway takes no more devices."
-        "Remove devices that are no more; the limit is devices_per_core_max."
+        "Remove devices that are no more; the limits are devices_per_agent_and_core_max and devices_per_core_max."
     CommandUnknown "command-unknown" 404 false "There is no such command."
         "List the tools; a device's commands are those of its current connection. Ended commands are remembered for a while only."
     ToolUnknown "tool-unknown" 404 false "The agent has no such tool."

@@ -141,6 +141,13 @@ impl Shard {
         Ok((grant, device))
     }
 
+    /// Whether one more device of this agent may be remembered here.
+    pub(super) fn has_room(&self, agent: &str) -> bool {
+        let limits = &self.facts.limits;
+        self.devices.len() < limits.devices_per_core_max as usize
+            && self.devices.count_of(agent) < limits.devices_per_agent_and_core_max as usize
+    }
+
     /// The row of the device that was claimed; none when it is disabled, or would be one too many.
     pub(super) fn row_for(&mut self, claim: &Claim, grant: &Grant) -> Result<Key, Refusal> {
         let hash = self.facts.home.of(&claim.agent, &claim.device);
@@ -148,7 +155,7 @@ impl Shard {
             let disabled = self.devices.get(device).is_some_and(|row| row.status == Status::Disabled);
             return if disabled { Err(DISABLED) } else { Ok(device) };
         }
-        let room = self.devices.len() < self.facts.limits.devices_per_core_max as usize;
+        let room = self.has_room(&claim.agent);
         if room { Ok(self.devices.insert(hash, &grant.agent, &claim.device)) } else { Err(UNAVAILABLE) }
     }
 

@@ -127,7 +127,7 @@ impl Shard {
         group: Option<Box<str>>,
     ) -> Done {
         debug_assert!(is_device_name(name), "the agent's core has looked at the name");
-        if found.is_none() && self.devices.len() >= self.facts.limits.devices_per_core_max as usize {
+        if found.is_none() && !self.has_room(agent.name()) {
             return Done::Full;
         }
         let device = match found {

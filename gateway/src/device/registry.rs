@@ -108,6 +108,11 @@ impl Registry {
         }
     }
 
+    /// How many devices of one agent are known.
+    pub fn count_of(&self, agent: &str) -> usize {
+        self.by_agent.get(agent).map_or(0, Vec::len)
+    }
+
     /// The devices of one agent on this core, in no order.
     pub fn of_agent(&self, agent: &str) -> impl Iterator<Item = (Key, &Row)> {
         let keys = self.by_agent.get(agent).into_iter().flatten();
