@@ -4,6 +4,7 @@
 //! streams in `stream`; what they must say is the oracles' business. Never looks into the gateway.
 
 mod answers;
+mod errands;
 mod inquiries;
 mod requests;
 mod stream;
@@ -68,12 +69,23 @@ pub struct Agent {
     cursor: Option<Reading>,
     /// Dice of those who ask how their commands go.
     inquiries: Option<Dice>,
+    /// Dice for what came later.
+    errands: Dice,
 }
 
 impl Agent {
     /// An agent with some of the manners that exist.
     pub fn new(actor: usize, tenant: usize, manners: Manners) -> Self {
-        Self { actor, tenant, lines: Vec::new(), manners, etag: None, cursor: None, inquiries: None }
+        Self {
+            actor,
+            tenant,
+            lines: Vec::new(),
+            manners,
+            etag: None,
+            cursor: None,
+            inquiries: None,
+            errands: Dice::new(0),
+        }
     }
 
     /// `tenant's agent#actor`.
@@ -227,6 +239,7 @@ impl Agent {
         scene.ledger.questions[question].given = given;
         scene.ledger.questions[question].keyed = self.manners.has(Manner::Repeats) && scene.dice.chance(600);
         scene.ledger.questions[question].hasty = !scene.ledger.questions[question].keyed && self.is_hasty();
+        self.consider_queueing(scene, question);
         Request::Command { question, given, again: false }
     }
 

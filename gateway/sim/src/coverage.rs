@@ -139,6 +139,12 @@ seen! {
     DoneAtLast "a command was done behind its first attempt"
     AttemptsSpent "a command ended with the device's last no"
     AttemptsShown "an agent was shown more than one attempt"
+    Queued "a command waited for a device that was away"
+    QueuedDelivered "a command that had waited reached its device when it came back"
+    QueueExpired "a command that could wait ended at its deadline, unsent"
+    QueueingRefused "a command could not wait because no session was kept"
+    EndTold "the end of a command was told as an event"
+    AnsweredTooLate "an answer behind the end of its command was told as an event"
     // Ends of commands.
     Done "a command was answered"
     DeviceError "a command ended with the device's error"

@@ -127,6 +127,11 @@ impl House {
         }
     }
 
+    /// Commands that have not settled.
+    pub fn commands_under_way(&self) -> usize {
+        self.cores.iter().map(|core| core.service.under_way()[0]).sum()
+    }
+
     /// Letters that no clerk has read yet.
     pub fn letters(&self) -> usize {
         self.store.letters() + self.worker.letters() + self.compiler.waiting() + self.gatekeeper.letters()

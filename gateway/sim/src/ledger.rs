@@ -60,6 +60,8 @@ pub struct Ledger {
     pub journals: Vec<Journal>,
     /// Command ids that devices were given, for those who answer what they were not asked.
     pub overheard: Vec<(usize, String)>,
+    /// Ends that were told of commands whose name nobody knows yet: tenant, id and event.
+    pub unclaimed_ends: Vec<(usize, String, Vec<u8>)>,
     /// So often a key was shown that is good for nothing.
     pub wrong_keys: u32,
     /// The gateway was asked to stop.
@@ -94,6 +96,7 @@ impl Ledger {
             triggers: Vec::new(),
             journals: (0..swarm.tenants).map(|_| Journal::default()).collect(),
             overheard: Vec::new(),
+            unclaimed_ends: Vec::new(),
             wrong_keys: 0,
             stopping: false,
         }

@@ -5,11 +5,13 @@
 
 mod answers;
 mod attempts;
+mod ends;
 mod events;
 mod house;
 mod inquiries;
 mod kept;
 mod presence;
+mod queueing;
 mod wire;
 
 pub use answers::Answer;

@@ -68,6 +68,12 @@ bugs! {
         "a command that its device refused is asked again under the same id" => Attempts, RightAnswer;
     "place-given-away" in "gateway/src/command/again.rs":
         "the place of a command that will be asked again is given to another" => Ceilings;
+    "queued-without-session" in "gateway/src/command/ask.rs":
+        "a command waits for a device of which no session is kept" => RightAnswer, Progress;
+    "queued-given-up" in "gateway/src/device/presence.rs":
+        "commands that may wait end with the connection" => RightAnswer, Progress;
+    "end-not-told" in "gateway/src/command/settle.rs":
+        "the end of a command for which nobody waits is not told" => OneAnswer, Progress;
     "place-not-given-back" in "gateway/src/auth/agent.rs":
         "a settled command still counts as in flight" => NothingLeft, Ceilings;
     "foreign-devices-listed" in "gateway/src/agent/gather.rs":

@@ -246,6 +246,8 @@ pub struct Swarm {
     pub drains: bool,
     /// The wall clock is set now and then.
     pub wall_steps: bool,
+    /// Commands may wait for devices that are away.
+    pub queues: bool,
     /// How `echo` is to be tried again, where its devices say so.
     pub retry: Option<Retry>,
 }
@@ -274,6 +276,7 @@ impl Swarm {
             patient,
             drains: dice.chance(350),
             wall_steps: dice.chance(300),
+            queues: false,
             retry: None,
         }
     }

@@ -83,6 +83,8 @@ impl World {
         let agents = (0..swarm.agents.max(swarm.tenants))
             .map(|actor| Agent::new(actor, actor % swarm.tenants, draw_manners(&mut dice, swarm.manners)))
             .map(|agent| {
+                let seed = seed.wrapping_mul(0xC2B2_AE3D_27D4_EB4F) ^ agent.actor as u64;
+                let agent = agent.with_errands(Dice::new(seed));
                 let inquires = inquisitive && others.chance(600);
                 agent.with_inquiries(inquires.then(|| Dice::new(others.roll())))
             })

@@ -248,6 +248,10 @@ impl Shard {
 /// What the device can do, if it is here, or if the command may wait for it: a session that outlives its connection
 /// carries a command to a device that has described itself once.
 fn reachable(row: &Row, queues: bool) -> Result<&Arc<Manifest>, Declined> {
+    #[cfg(planted)]
+    if queues && engine::planted::is("queued-without-session") {
+        return row.manifest.as_ref().ok_or_else(|| Outcome::CommandUnknown.into());
+    }
     let persists = row.kept.is_some() || row.seat.as_ref().is_some_and(|seat| seat.persistent);
     let manifest = row.manifest.as_ref();
     if row.has_tools() || (queues && persists) {

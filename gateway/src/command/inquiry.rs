@@ -133,7 +133,7 @@ impl Shard {
             #[cfg(planted)]
             if engine::planted::is("taken-back-runs-on") && pending.attempts == 0 {
                 let mut json = Vec::new();
-                let story = crate::command::story::Story { state: State::Cancelled, ..pending.story(id) };
+                let story = Story { state: State::Cancelled, ..pending.story(id) };
                 story.write(&mut json);
                 return Known::Story(json);
             }

@@ -58,6 +58,10 @@ impl Shard {
         Story { state, times, outcome: Some(outcome), text, ..pending.story(id) }.write(&mut json);
         let agent = pending.place.agent().name_shared().clone();
         let keep = ToStore::Keep { agent, kind: EventKind::Command, json, answer: None };
+        #[cfg(planted)]
+        if engine::planted::is("end-not-told") {
+            return;
+        }
         cx.post(self.facts.store, Mail::Store(keep));
         self.buffers.give_back(pending.text.into_buffer());
     }

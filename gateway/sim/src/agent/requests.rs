@@ -143,14 +143,15 @@ impl Agent {
     fn command_body(&self, scene: &Scene<'_>, n: usize, given: bool) -> String {
         let question = &scene.ledger.questions[n];
         let (command, payload) = (question.command, &question.payload);
+        let offline = if question.queues { r#","offline":"queue""# } else { "" };
         match given {
             true => {
                 format!(
-                    r#"{{"payload": {payload} ,"command":"{command}","timeoutMs":{}}}"#,
+                    r#"{{"payload": {payload} ,"command":"{command}","timeoutMs":{}{offline}}}"#,
                     question.timeout_ms
                 )
             }
-            false => format!(r#"{{"command":"{command}","payload":{payload}}}"#),
+            false => format!(r#"{{"command":"{command}","payload":{payload}{offline}}}"#),
         }
     }
 }
@@ -162,7 +163,7 @@ fn inquiry_method(takes_back: bool) -> &'static str {
 
 /// What a command's request says in its head.
 fn command_fields(asked: &Question, n: usize) -> String {
-    match (asked.keyed, asked.hasty) {
+    match (asked.keyed, asked.hasty && !asked.queues) {
         (true, _) => format!("Idempotency-Key: key-{n}\r\n"),
         (false, true) => "Prefer: respond-async\r\n".into(),
         (false, false) => String::new(),

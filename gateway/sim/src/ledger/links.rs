@@ -83,6 +83,8 @@ pub struct LinkFacts {
     pub clean: bool,
     /// Its claim is true.
     pub claims: bool,
+    /// When it was opened, in steps.
+    pub opened_step: u64,
     /// When CONNACK 0 was read, in steps.
     pub accepted: Option<u64>,
     /// When it was certain that the gateway had subscribed it to commands, in steps.
@@ -142,6 +144,7 @@ impl Ledger {
             tie,
             clean,
             claims,
+            opened_step: self.step,
             accepted: None,
             listens: None,
             described: None,

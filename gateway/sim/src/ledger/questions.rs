@@ -66,6 +66,8 @@ pub struct Question {
     pub attempts_shown: (u32, u64),
     /// Its agent does not want to wait.
     pub hasty: bool,
+    /// It may wait for its device.
+    pub queues: bool,
     /// It was taken under this id, and its agent does not wait.
     pub taken_as: Option<String>,
     /// Somebody takes it back.
@@ -181,6 +183,7 @@ impl Ledger {
             ended_ms: None,
             attempts_shown: (0, 0),
             hasty: false,
+            queues: false,
             taken_as: None,
             taking_back: false,
             taken_back: None,

@@ -52,6 +52,7 @@ impl Ledger {
         match (answer.status, answer.code) {
             (200, _) => self.judge_reply(n, true, answer.data, answer.took_ms, peer),
             (502, "device-error") => self.judge_reply(n, false, answer.detail, answer.took_ms, peer),
+            (409, "queueing-not-possible") => self.judge_queueing_refused(n, peer),
             (409, "command-cancelled") => self.judge_cancelled(n, peer),
             (404, "device-unknown") => self.judge_unknown_device(n, peer),
             (404, "command-unknown") => self.judge_unknown_command(n, peer),
@@ -194,6 +195,9 @@ impl Ledger {
 
     fn judge_offline(&mut self, n: usize, outcome: &str, peer: &dyn Display) {
         self.saw(if outcome == "unknown" { Seen::OfflineUnknown } else { Seen::OfflineNotSent });
+        if self.questions[n].queues {
+            self.judge_given_up(n, outcome, peer);
+        }
         let wrong = self.certainly_able(n);
         self.check(!wrong, Oracle::Presence, peer, || {
             format!("q{n}: offline, but the device was here all the time, described and listening")
@@ -216,6 +220,10 @@ impl Ledger {
                 format!("q{n} timed out at a device that does not exist"),
             );
         };
+        if self.questions[n].queues {
+            // It may have waited for its device to come back.
+            return;
+        }
         let left = |link: usize| self.links[link].gone.is_some_and(|(_, gone_ms)| gone_ms < expires);
         let orphaned = self.questions[n].deliveries.iter().map(|delivery| delivery.link).find(|&link| {
             // A persistent session hands its commands on when another link takes the seat.

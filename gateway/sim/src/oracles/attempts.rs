@@ -54,6 +54,8 @@ impl Ledger {
         self.check(attempts <= most, Oracle::Attempts, peer, || {
             format!("q{n} came for the {attempts}. time, and {most} attempts are described")
         });
+        let in_time = given.dup || given.left_ms > 0;
+        self.check(in_time, Oracle::Attempts, peer, || format!("q{n} was sent when its time was over"));
         let question = &self.questions[n];
         let (sent_ms, ended_ms) = (question.sent_ms(given.left_ms), question.ended_ms);
         let over = ended_ms.is_some_and(|ended_ms| sent_ms > ended_ms);

@@ -27,6 +27,10 @@ impl Ledger {
         let hasty = self.questions[n].hasty;
         self.check(hasty, Oracle::OneAnswer, peer, || format!("q{n} was only taken, and its agent waits"));
         self.questions[n].taken_as = Some(id.to_owned());
+        if self.questions[n].queues {
+            self.judge_queued(n, peer);
+        }
+        self.claim_end(n, id);
     }
 
     /// The asker of a command is told that it was taken back.

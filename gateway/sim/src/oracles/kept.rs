@@ -23,7 +23,8 @@ impl Ledger {
             EventKind::Trigger => self.judge_kept_trigger(tenant, &event),
             EventKind::DeviceConnected => self.judge_presence_event(tenant, &event, true),
             EventKind::DeviceDisconnected => self.judge_presence_event(tenant, &event, false),
-            EventKind::Manifest | EventKind::Command | EventKind::DeviceConflict => {}
+            EventKind::Command => self.judge_end_event(tenant, &event.json),
+            EventKind::Manifest | EventKind::DeviceConflict => {}
         }
         self.journals[tenant].events.push(event);
     }

@@ -60,6 +60,7 @@ impl Ledger {
             Delivery { link, id: command.id.clone(), dup, left_ms: command.timeout_ms, step: self.step };
         self.judge_delivery(n, &given, peer);
         self.judge_attempt(n, &given, peer);
+        self.note_queued_delivery(n, link);
         self.judge_promise(n, &command.id, peer);
         self.delivered.push(n);
         self.questions[n].deliveries.push(given);

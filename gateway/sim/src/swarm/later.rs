@@ -18,6 +18,7 @@ impl Swarm {
     /// Draws it all.
     pub fn draw_later(&mut self, seed: u64) {
         self.draw_retry(&mut Dice::new(seed.wrapping_mul(0xA24B_AED4_963E_E407) ^ 0x7E));
+        self.queues = Dice::new(seed.wrapping_mul(0x9FB2_1C65_1E98_DF25) ^ 0x0FF).chance(400);
     }
 
     fn draw_retry(&mut self, dice: &mut Dice) {

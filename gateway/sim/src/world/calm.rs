@@ -4,6 +4,7 @@
 //! reports), and the end. The rules are the oracles' own; here is only what must happen.
 
 mod attempts;
+mod queue;
 
 use super::World;
 use crate::agent::{Agent, Request};
@@ -34,12 +35,13 @@ impl World {
         for device in &mut self.devices {
             device.wish = if device.is_rival { Wish::Away } else { Wish::Ready };
         }
-        let chapters: [fn(&mut Self); 8] = [
+        let chapters: [fn(&mut Self); 9] = [
             Self::dismiss_rivals,
             Self::settle,
             Self::look,
             Self::order,
             Self::try_again,
+            Self::queue,
             Self::take_over,
             Self::leave,
             Self::finish,
@@ -67,6 +69,11 @@ impl World {
         self.until("replaced connections end", SETTLE_MS, true, |world| world.ledger.now_ms >= known_ms);
         self.ledger.survivors_are_seated();
         self.until("replaced devices come back", SETTLE_MS, true, settled);
+        // Those for which nobody waits, too.
+        self.until("the storm's commands end", SETTLE_MS, true, |world| {
+            world.house.commands_under_way() == 0
+        });
+        self.until("everybody is at rest", SETTLE_MS, true, settled);
     }
 
     /// A session whose client left between two polls is known to be gone when its pong is missed.
@@ -197,6 +204,7 @@ impl World {
         if !self.is_broken() {
             check_nothing_left(&self.house, &self.kernel, &mut self.ledger);
             self.check_answers();
+            self.check_ends();
         }
     }
 
@@ -297,6 +305,16 @@ impl World {
             self.ledger.check(said == is, Oracle::Presence, &peer, || {
                 format!("the last event says that it is here: {said}; true is {is}")
             });
+        }
+    }
+
+    /// Whatever was taken has ended, and was told as an event.
+    fn check_ends(&mut self) {
+        for n in 0..self.ledger.questions.len() {
+            let question = &self.ledger.questions[n];
+            let open = question.taken_as.is_some() && question.ended.is_none() && !self.ledger.stopping;
+            let peer = self.ledger.who(question.identity.unwrap_or_default());
+            self.ledger.check(!open, Oracle::OneAnswer, &peer, || format!("q{n} was taken, and has no end"));
         }
     }
 
