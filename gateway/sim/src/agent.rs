@@ -99,7 +99,11 @@ impl Agent {
         lines.retain_mut(|line| {
             self.breathe(scene, line);
             self.hear(scene, line);
-            self.notice_the_end(scene, line)
+            let stays = self.notice_the_end(scene, line);
+            if !stays {
+                forget_decisions(scene.ledger, line);
+            }
+            stays
         });
         self.lines = lines;
         if !scene.calm {
@@ -147,6 +151,7 @@ impl Agent {
     /// What it does next in the storm.
     fn act(&mut self, scene: &mut Scene<'_>) {
         self.inquire(scene);
+        self.decide_something(scene);
         let busy = self.lines.iter().filter(|line| line.stream.is_none()).count();
         let floods = self.manners.has(Manner::Floods);
         let roll = scene.dice.below(100);
@@ -308,6 +313,7 @@ impl Agent {
         }
         let at = scene.dice.below(self.lines.len() as u64) as usize;
         let line = self.lines.remove(at);
+        forget_decisions(scene.ledger, &line);
         if !line.waiting.is_empty() {
             scene.ledger.saw(Seen::AgentVanished);
         }
@@ -402,6 +408,15 @@ impl AgentLine {
     /// The gateway still holds its end.
     pub fn is_held(&self) -> bool {
         is_held(self.line.client())
+    }
+}
+
+/// What was decided on a line that is no more, and never answered, may hold or not.
+fn forget_decisions(ledger: &mut Ledger, line: &AgentLine) {
+    for asking in &line.waiting {
+        if let Request::Control { identity, .. } = asking.request {
+            ledger.decision_unheard(identity);
+        }
     }
 }
 

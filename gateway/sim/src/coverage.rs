@@ -145,6 +145,12 @@ seen! {
     QueueingRefused "a command could not wait because no session was kept"
     EndTold "the end of a command was told as an event"
     AnsweredTooLate "an answer behind the end of its command was told as an event"
+    Disabled "an agent disabled a device"
+    Enabled "an agent enabled a device"
+    Removed "an agent removed a device"
+    Registered "an agent made a device known"
+    DisabledRefused "a disabled device was refused"
+    SentAway "a device was hung up on because its agent disabled or removed it"
     // Ends of commands.
     Done "a command was answered"
     DeviceError "a command ended with the device's error"

@@ -17,6 +17,8 @@ pub enum Oracle {
     Promptness,
     /// Nobody who behaves is hung up on.
     Blame,
+    /// What an agent decides about a device holds.
+    Obedience,
     /// A trigger is acknowledged only when it is in the journal, once, and in order.
     Kept,
     /// A reader sees every event from its cursor on, in order, as it is in the journal.
@@ -50,6 +52,7 @@ impl Oracle {
             Self::Presence => "presence",
             Self::Promptness => "promptness",
             Self::Blame => "blame",
+            Self::Obedience => "obedience",
             Self::Kept => "kept",
             Self::Delivered => "delivered",
             Self::CommandOrder => "command-order",

@@ -4,11 +4,13 @@
 //! journal are looked at here, and the oracles (`oracles/`) judge by it. Never knows what the gateway believes.
 
 mod attempts;
+mod decisions;
 mod links;
 mod questions;
 mod triggers;
 
 pub use attempts::{attempt_of, command_of};
+pub use decisions::{Decided, Decision, Holds};
 pub use links::{Describes, Excuse, Identity, LinkFacts};
 pub use questions::{Asked, Delivery, Question, Reply, Told};
 pub use triggers::{Fired, Journal, Sent, Tried};

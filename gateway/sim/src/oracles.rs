@@ -10,6 +10,7 @@ mod events;
 mod house;
 mod inquiries;
 mod kept;
+mod obedience;
 mod presence;
 mod queueing;
 mod wire;

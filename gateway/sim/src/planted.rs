@@ -69,11 +69,21 @@ bugs! {
     "place-given-away" in "gateway/src/command/again.rs":
         "the place of a command that will be asked again is given to another" => Ceilings;
     "queued-without-session" in "gateway/src/command/ask.rs":
-        "a command waits for a device of which no session is kept" => RightAnswer, Progress;
+        "a command waits for a device of which no session is kept" => RightAnswer, Progress, Invariants;
     "queued-given-up" in "gateway/src/device/presence.rs":
         "commands that may wait end with the connection" => RightAnswer, Progress;
     "end-not-told" in "gateway/src/command/settle.rs":
-        "the end of a command for which nobody waits is not told" => OneAnswer, Progress;
+        "the end of a command for which nobody waits is not told" => OneAnswer, Progress, Promptness, RightAnswer;
+    "disabled-is-admitted" in "gateway/src/device/admission.rs":
+        "a disabled device is admitted" => Obedience;
+    "disabled-stays" in "gateway/src/device/control.rs":
+        "a device that is disabled keeps its connection" => Wire, Progress, Obedience, Presence, Promptness, Invariants;
+    "disabled-commands-wait" in "gateway/src/device/control.rs":
+        "commands of a device that is disabled are left to their deadline" => Promptness, Progress, Invariants;
+    "removed-is-kept" in "gateway/src/device/control.rs":
+        "a device that was removed is still known" => Obedience;
+    "held-is-seated" in "gateway/src/device/conflict.rs":
+        "a connection that is held back is seated though its device was disabled meanwhile" => Obedience, Presence;
     "place-not-given-back" in "gateway/src/auth/agent.rs":
         "a settled command still counts as in flight" => NothingLeft, Ceilings;
     "foreign-devices-listed" in "gateway/src/agent/gather.rs":

@@ -246,6 +246,8 @@ pub struct Swarm {
     pub drains: bool,
     /// The wall clock is set now and then.
     pub wall_steps: bool,
+    /// Agents disable, enable, remove and register devices.
+    pub controls: bool,
     /// Commands may wait for devices that are away.
     pub queues: bool,
     /// How `echo` is to be tried again, where its devices say so.
@@ -276,6 +278,7 @@ impl Swarm {
             patient,
             drains: dice.chance(350),
             wall_steps: dice.chance(300),
+            controls: false,
             queues: false,
             retry: None,
         }

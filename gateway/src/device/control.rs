@@ -109,6 +109,10 @@ impl Shard {
 
     fn remove_device(&mut self, cx: &mut Cx<'_>, device: Key) -> Done {
         self.unseat(cx, device, Status::Offline, Reason::Removed);
+        #[cfg(planted)]
+        if engine::planted::is("removed-is-kept") {
+            return Done::Gone;
+        }
         if let Some(row) = self.devices.remove(device)
             && let Some(manifest) = row.manifest
         {
@@ -162,6 +166,8 @@ impl Shard {
         if let Some(talk) = row.talk.as_mut() {
             talk.notices.clear();
         }
+        #[cfg(planted)]
+        let seat = seat.filter(|_| !engine::planted::is("disabled-stays"));
         if let Some(seat) = &seat {
             row.remember_end(reason, cx.wall_ms(), self.facts.limits.closes_kept_per_device as usize);
             self.part(cx, seat.conn, reason);
@@ -170,7 +176,11 @@ impl Shard {
                 self.leave_behind(cx, seat.conn, Closed::Disabled);
             }
         }
-        self.settle_all(cx, device, |_| true);
+        #[cfg(planted)]
+        let waits = engine::planted::is("disabled-commands-wait");
+        #[cfg(not(planted))]
+        let waits = false;
+        self.settle_all(cx, device, |_| !waits);
         if seat.is_some() {
             self.tell(cx, device, EventKind::DeviceDisconnected);
         }

@@ -53,6 +53,9 @@ impl Agent {
             let saying = Saying(&peer, &text);
             return scene.ledger.judge_inquiry((question, takes_back), answer, asking.since, &saying);
         }
+        if let Request::Control { identity, decision } = asking.request {
+            return scene.ledger.judge_decision((identity, decision), (head.status, body), &peer);
+        }
         self.judge(scene, &asking, head, body);
     }
 
@@ -107,7 +110,7 @@ impl Agent {
             Request::WrongKey => &[401],
             Request::OtherMethod => &[405],
             Request::Junk => &[400, 408, 501, 505],
-            Request::Events(_) | Request::Inquiry { .. } => &[],
+            Request::Events(_) | Request::Inquiry { .. } | Request::Control { .. } => &[],
         };
         if !expected.contains(&status) {
             let body = String::from_utf8_lossy(body);

@@ -5,7 +5,7 @@
 use super::Agent;
 use crate::coverage::Seen;
 use crate::device::Scene;
-use crate::ledger::{Question, TENANTS};
+use crate::ledger::{Decision, Question, TENANTS};
 use crate::oracles::Reading;
 use crate::swarm::Manner;
 
@@ -38,6 +38,13 @@ pub enum Request {
         id: String,
         /// It is taken back.
         takes_back: bool,
+    },
+    /// What is decided about a device.
+    Control {
+        /// The device.
+        identity: usize,
+        /// What is decided.
+        decision: Decision,
     },
     /// The stream of events.
     Events(Reading),
@@ -97,6 +104,11 @@ impl Agent {
             Request::Inquiry { id, takes_back, .. } => {
                 (inquiry_method(*takes_back), format!("{own}/commands/{id}"), String::new(), None)
             }
+            Request::Control { identity, decision } => {
+                scene.ledger.decide(*identity, *decision);
+                let (method, path, body) = self.control(scene.ledger.identities[*identity].name, *decision);
+                (method, path, String::new(), body)
+            }
             Request::Foreign(agent) => ("GET", format!("/v1/agents/{agent}/devices"), String::new(), None),
             Request::WrongKey => ("GET", format!("{own}/devices"), String::new(), None),
             Request::Metrics => ("GET", "/metrics".into(), String::new(), None),
@@ -107,17 +119,35 @@ impl Agent {
             Request::Key => ("GET", "/v1/key".into(), String::new(), None),
             Request::Junk => return,
         };
-        let key = match request {
+        let key = self.key(scene, request);
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {key}\r\n{fields}");
+        scene.ledger.say(|| format!("{} asks {method} {path} {body:?}", self.peer()));
+        self.note_dribble(scene, request);
+        let chunks = self.manners.has(Manner::Chunks) && body.is_some();
+        if chunks {
+            scene.ledger.saw(Seen::Chunked);
+        }
+        self.lines[at].line.say(|out| {
+            out.extend_from_slice(head.as_bytes());
+            write_body(out, body.as_deref(), chunks);
+        });
+    }
+
+    /// The key that it shows.
+    fn key(&self, scene: &mut Scene<'_>, request: &Request) -> String {
+        match request {
             Request::WrongKey => {
                 scene.ledger.wrong_keys += 1;
                 "wrong".into()
             }
             Request::Metrics => "operator".into(),
             _ => format!("agent-{}", TENANTS[self.tenant]),
-        };
-        let head =
-            format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {key}\r\n{fields}");
-        scene.ledger.say(|| format!("{} asks {method} {path} {body:?}", self.peer()));
+        }
+    }
+
+    /// A request that comes in pieces may be found too slow.
+    fn note_dribble(&self, scene: &mut Scene<'_>, request: &Request) {
         if let Request::Command { question, .. } = request {
             // What does not fit into the kernel at once comes in pieces, as the agent gets its turns; and what does not fit
             // into one read does, where the network delays.
@@ -130,14 +160,21 @@ impl Agent {
                 scene.ledger.dribble(*question);
             }
         }
-        let chunks = self.manners.has(Manner::Chunks) && body.is_some();
-        if chunks {
-            scene.ledger.saw(Seen::Chunked);
+    }
+
+    /// How a decision about a device is written.
+    fn control(&self, device: &str, decision: Decision) -> (&'static str, String, Option<String>) {
+        let tenant = TENANTS[self.tenant];
+        let device_path = format!("/v1/agents/{tenant}/devices/{device}");
+        match decision {
+            Decision::Disable => ("POST", format!("{device_path}/disable"), None),
+            Decision::Enable => ("POST", format!("{device_path}/enable"), None),
+            Decision::Remove => ("DELETE", device_path, None),
+            Decision::Register => {
+                let body = format!(r#"{{"name":"{device}","group":"{tenant}"}}"#);
+                ("POST", format!("/developer/devices/{tenant}"), Some(body))
+            }
         }
-        self.lines[at].line.say(|out| {
-            out.extend_from_slice(head.as_bytes());
-            write_body(out, body.as_deref(), chunks);
-        });
     }
 
     fn command_body(&self, scene: &Scene<'_>, n: usize, given: bool) -> String {

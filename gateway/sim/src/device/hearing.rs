@@ -89,7 +89,12 @@ impl Device {
             return;
         }
         let revoked = scene.ledger.identities[self.identity].revoked;
-        let may = !claims || revoked || scene.ledger.stopping;
+        let (barred, disabled) = scene.ledger.note_refused_by_decision(link.id);
+        let right = !disabled || connack.code == ConnectCode::NotAuthorized || scene.ledger.stopping;
+        scene
+            .ledger
+            .check(right, Oracle::Wire, &peer, || format!("it is disabled, and told {:?}", connack.code));
+        let may = !claims || revoked || scene.ledger.stopping || barred;
         scene
             .ledger
             .check(may, Oracle::Blame, &peer, || format!("a true claim was refused: {:?}", connack.code));
@@ -303,6 +308,7 @@ impl Device {
             Some(Excuse::Silent) if link.beaten => scene.ledger.saw(Seen::HeartbeatOver),
             Some(Excuse::Silent) if live => scene.ledger.saw(Seen::KeepAliveOver),
             Some(Excuse::Revoked) => scene.ledger.saw(Seen::Revoked),
+            Some(Excuse::Disabled) if live => scene.ledger.saw(Seen::SentAway),
             _ => {}
         }
         if crowded && excuse.is_none() {

@@ -259,9 +259,15 @@ impl Device {
             );
         };
         let revoked = scene.ledger.identities[self.identity].revoked;
-        scene.ledger.check(!claims || revoked || scene.ledger.stopping, Oracle::Blame, &peer, || {
-            format!("a true claim was refused: {code}")
-        });
+        let (barred, disabled) = scene.ledger.note_refused_by_decision(link.id);
+        let right = !disabled || !claims || revoked || code == "DEVICE_DISABLED";
+        scene.ledger.check(right, Oracle::Wire, &peer, || format!("it is disabled, and told {code}"));
+        scene.ledger.check(
+            !claims || revoked || scene.ledger.stopping || barred,
+            Oracle::Blame,
+            &peer,
+            || format!("a true claim was refused: {code}"),
+        );
         let fits = revoked
             || match link.lie {
                 Some(Lie::Key) => matches!(code.as_str(), "AUTH_FAILED" | "RATE_LIMITED"),

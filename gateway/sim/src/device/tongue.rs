@@ -135,6 +135,10 @@ impl Device {
     /// and those who come at once, again and again, would crowd each other out for ever.
     pub(super) fn back_off(&mut self, scene: &Scene<'_>, link: &Link) {
         let known = scene.ledger.links[link.id].accepted.is_some();
+        if !known && scene.ledger.links[link.id].barred {
+            self.backs_off_until_ms = scene.ledger.now_ms + 20 + self.tongues.dice.below(40);
+            return;
+        }
         if !known && self.tongues.last != Some(Tongue::Mqtt) {
             self.backs_off_until_ms = scene.ledger.now_ms + self.tongues.dice.below(40);
         }

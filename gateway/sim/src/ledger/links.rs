@@ -3,7 +3,7 @@
 //! Owns who can be online at a moment and since when: from the kernel's ends and from what devices were told, never from
 //! what the gateway shows.
 
-use super::Ledger;
+use super::{Decided, Holds, Ledger};
 use crate::coverage::Seen;
 use crate::line::{Moment, Tie};
 
@@ -26,6 +26,8 @@ pub struct Identity {
     pub revoked: bool,
     /// The gateway has accepted it before this step.
     pub known_step: Option<u64>,
+    /// What its agent has decided about it.
+    pub decided: Decided,
 }
 
 /// What a description says.
@@ -70,6 +72,8 @@ pub enum Excuse {
     Revoked,
     /// The answer said that the connection ends.
     ToldSo,
+    /// Its agent has disabled or removed it, or may have.
+    Disabled,
 }
 
 /// A connection of a device.
@@ -99,6 +103,10 @@ pub struct LinkFacts {
     pub rivalled: bool,
     /// When it has said CONNECT, in steps.
     greeted: Option<u64>,
+    /// It may be hung up on and refused because of what its agent has decided.
+    pub barred: bool,
+    /// Its device was certainly sent away from it, since this step.
+    pub cut_step: Option<u64>,
     /// From here on its pong may be missed, in milliseconds; never, where nobody pings.
     pub pong_missed_ms: u64,
     /// A rival logs in after it, or may have: the seat may be the other's, whatever becomes of that one.
@@ -116,11 +124,17 @@ impl Identity {
             actors: 0,
             revoked: false,
             known_step: None,
+            decided: Decided::default(),
         }
     }
 }
 
 impl LinkFacts {
+    /// When it has said CONNECT, in steps; 0 as long as it has not.
+    pub fn greeted_step(&self) -> u64 {
+        self.greeted.unwrap_or(0)
+    }
+
     /// Whether both ends are open and the network has done nothing to it.
     pub fn is_intact(&self) -> bool {
         self.tie.is_intact()
@@ -152,10 +166,16 @@ impl Ledger {
             gone: None,
             rivalled: !rivals.is_empty(),
             greeted: None,
+            barred: false,
+            cut_step: None,
             pong_missed_ms: u64::MAX,
             superseded: false,
         });
         self.held.push(link);
+        let decided = &self.identities[identity].decided;
+        if decided.is_open() || decided.holds == Holds::Disabled {
+            self.bar(link);
+        }
         if claims {
             self.identities[identity].possible.push(link);
             self.identities[identity].changed_step = self.step;
@@ -188,10 +208,15 @@ impl Ledger {
     pub fn link_accepted(&mut self, link: usize) {
         let step = self.step;
         self.relieve_sessions(link);
+        let peer = self.who(self.links[link].identity);
+        self.judge_obedience(link, &peer);
+        self.unbar(link);
         let facts = &mut self.links[link];
         facts.accepted = Some(step);
         let identity = &mut self.identities[facts.identity];
-        identity.known_step.get_or_insert(step);
+        if !facts.barred {
+            identity.known_step.get_or_insert(step);
+        }
         if identity.possible.len() > 1 {
             identity.disorder += 1;
         }
@@ -227,7 +252,9 @@ impl Ledger {
 
     /// From now on the gateway may hang up; the first reason stands.
     pub fn excuse(&mut self, link: usize, why: Excuse) {
-        self.links[link].excuse.get_or_insert(why);
+        let excuse = &mut self.links[link].excuse;
+        // A decision may be taken back; what the device did cannot.
+        *excuse = excuse.filter(|before| *before != Excuse::Disabled).or(Some(why));
     }
 
     /// Looks which links the gateway has let go since the last look; every core has had so many turns.
@@ -269,7 +296,7 @@ impl Ledger {
         let Identity { possible, disorder: now, .. } = &self.identities[identity];
         let unsettled =
             possible.len() > 1 && possible.iter().any(|&link| self.links[link].accepted.is_none());
-        *now == disorder && !unsettled
+        *now == disorder && !unsettled && !self.identities[identity].decided.is_open()
     }
 
     /// Links that the gateway still holds.

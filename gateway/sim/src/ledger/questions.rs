@@ -120,6 +120,8 @@ pub struct Delivery {
 pub struct Reply {
     /// On this link.
     pub link: usize,
+    /// When, in steps.
+    pub step: u64,
     /// To the attempt with this id.
     pub id: String,
     /// The how manieth on that link, from 0.
@@ -195,7 +197,7 @@ impl Ledger {
 
     /// A device replies to the attempt that it was given. Gives the text: `data`, or the error.
     pub fn reply(&mut self, n: usize, link: usize, id: &str, success: bool) -> String {
-        let who = self.who(self.links[link].identity);
+        let (who, step) = (self.who(self.links[link].identity), self.step);
         let replies = &mut self.questions[n].replies;
         let copy = replies.iter().filter(|reply| reply.link == link).count();
         let first = !replies.iter().any(|reply| reply.link == link && reply.id == id);
@@ -204,7 +206,7 @@ impl Ledger {
             false => format!("q {n} of {who} on {link}, {copy}"),
         };
         let id = id.to_owned();
-        replies.push(Reply { link, id, copy, first, success, text: text.clone(), read_ms: None });
+        replies.push(Reply { link, step, id, copy, first, success, text: text.clone(), read_ms: None });
         text
     }
 

@@ -43,6 +43,8 @@ pub struct Tried {
     pub attempt: u32,
     /// The gateway has certainly read it there.
     pub read: bool,
+    /// Its device had been sent away from that link before.
+    pub cut: bool,
 }
 
 /// Where a trigger was sent, to be said when it was read.
@@ -107,6 +109,7 @@ impl Ledger {
         let identity = self.triggers[n].identity;
         let orderly =
             self.is_orderly(identity, self.triggers[n].disorder) && self.identities[identity].actors == 1;
+        let cut = self.links[link].cut_step.is_some();
         let fired = &mut self.triggers[n];
         if let Some(last) = fired.tried.last() {
             // It is known as a repeat when it came on the connection before; whether the first attempt of all came does
@@ -114,7 +117,7 @@ impl Ledger {
             let adjacent = last.attempt + 1 == attempt && (fired.tried.len() == 1 || last.read);
             fired.may_repeat |= !adjacent || !orderly;
         }
-        fired.tried.push(Tried { link, attempt, read: false });
+        fired.tried.push(Tried { link, attempt, read: false, cut });
     }
 
     /// The gateway has certainly read a trigger on a link.

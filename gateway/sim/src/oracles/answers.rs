@@ -126,9 +126,14 @@ impl Ledger {
             format!("q{n} ({asked:?}) was answered")
         });
         let fits = |reply: &&Reply| reply.first && reply.success == success && reply.text == text;
-        let known = self.questions[n].replies.iter().find(fits).map(|reply| attempt_of(&reply.id));
-        if let Some(attempt) = known {
+        let known = self.questions[n].replies.iter().find(fits);
+        let known = known.map(|reply| (attempt_of(&reply.id), reply.link, reply.step));
+        if let Some((attempt, link, step)) = known {
             self.note_last_attempt(n, success, attempt);
+            let cut = self.is_cut(link, step);
+            self.check(!cut, Oracle::Obedience, peer, || {
+                format!("q{n} was answered by a device that had been sent away")
+            });
         } else {
             let first = &self.questions[n].replies;
             let message = format!("q{n} was answered with {text:?}, but what the device said was {first:?}");
@@ -220,6 +225,7 @@ impl Ledger {
                 format!("q{n} timed out at a device that does not exist"),
             );
         };
+        self.judge_timeout_decision(n, expires, peer);
         if self.questions[n].queues {
             // It may have waited for its device to come back.
             return;

@@ -8,6 +8,7 @@ use crate::coverage::Seen;
 use crate::failure::Oracle;
 use crate::ledger::{Ledger, TENANTS, command_of};
 use codec::json::{Raw, members};
+use std::fmt::Display;
 
 /// The HTTP statuses of errors that commands end with.
 const STATUSES: [(&str, u16); 5] = [
@@ -53,7 +54,7 @@ impl Ledger {
         }
     }
 
-    fn judge_end(&mut self, n: usize, json: &[u8], peer: &String) {
+    fn judge_end(&mut self, n: usize, json: &[u8], peer: &dyn Display) {
         self.saw(Seen::EndTold);
         let hasty = self.questions[n].hasty;
         self.check(hasty, Oracle::OneAnswer, peer, || format!("q{n} ended as an event, and its agent waits"));

@@ -46,6 +46,10 @@ impl Ledger {
         });
         let same = self.triggers[n].payload.as_bytes() == payload;
         self.check(same, Oracle::Kept, &peer, || format!("trigger {n} was changed on its way: {shown}"));
+        let cut = self.triggers[n].tried.iter().all(|tried| tried.cut);
+        self.check(!cut, Oracle::Obedience, &peer, || {
+            format!("trigger {n} is kept, though its device had been sent away when it was fired")
+        });
         self.judge_once(n, &peer);
         self.judge_trigger_order(n, &peer);
         self.triggers[n].kept.push(event.cursor);

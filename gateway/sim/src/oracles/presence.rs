@@ -53,6 +53,7 @@ impl Ledger {
                 .filter_map(|tool| tool.strip_prefix("device__")?.strip_prefix(name)?.strip_prefix("__"))
                 .filter(|command| *command != "is_online")
                 .collect();
+            self.judge_tools_decision(identity, since, &commands, peer);
             if self.certainly_gone(identity, since) && !commands.is_empty() {
                 let message =
                     format!("{name} was gone before the request, and its tools {commands:?} are shown");
@@ -77,6 +78,7 @@ impl Ledger {
 
     fn judge_status(&mut self, identity: usize, since: u64, status: Option<&str>, peer: &dyn Display) {
         let here = matches!(status, Some("online" | "late"));
+        self.judge_shown_decision(identity, since, status, peer);
         if status == Some("late") {
             self.saw(Seen::ShownLate);
         }

@@ -66,10 +66,17 @@ impl Ledger {
             return None;
         }
         let Some(last) = self.last_claim(identity) else { return Some(false) };
-        if last.rivalled || last.accepted.is_none() {
+        let decided = self.identities[identity].decided.last_step() >= last.opened_step;
+        if last.rivalled
+            || last.accepted.is_none()
+            || decided && self.identities[identity].decided.said_step > 0
+        {
             return None;
         }
-        let forfeited = matches!(last.excuse, Some(Excuse::Unknown | Excuse::Revoked | Excuse::ToldSo));
+        let forfeited = matches!(
+            last.excuse,
+            Some(Excuse::Unknown | Excuse::Revoked | Excuse::Disabled | Excuse::ToldSo)
+        );
         match (last.clean, forfeited, last.described.is_some()) {
             (true, _, _) => Some(false),
             (false, false, true) => Some(true),
@@ -91,6 +98,8 @@ impl Ledger {
             since && (facts.clean || facts.excuse.is_some())
         };
         let mut own = self.links.iter().filter(|facts| facts.claims && facts.identity == identity);
-        self.stopping || self.identities[identity].revoked || own.any(ends)
+        let decided = &self.identities[identity].decided;
+        let decided = decided.said_step > 0 && decided.last_step() >= question.said_step;
+        self.stopping || decided || self.identities[identity].revoked || own.any(ends)
     }
 }

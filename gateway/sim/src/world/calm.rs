@@ -4,6 +4,7 @@
 //! reports), and the end. The rules are the oracles' own; here is only what must happen.
 
 mod attempts;
+mod control;
 mod queue;
 
 use super::World;
@@ -35,13 +36,15 @@ impl World {
         for device in &mut self.devices {
             device.wish = if device.is_rival { Wish::Away } else { Wish::Ready };
         }
-        let chapters: [fn(&mut Self); 9] = [
+        let chapters: [fn(&mut Self); 11] = [
             Self::dismiss_rivals,
+            Self::pardon,
             Self::settle,
             Self::look,
             Self::order,
             Self::try_again,
             Self::queue,
+            Self::control,
             Self::take_over,
             Self::leave,
             Self::finish,
