@@ -91,14 +91,12 @@ pub struct Backlog {
     bytes: usize,
     /// When the kernel last took a byte, or when the backlog began.
     progress: Instant,
-    /// Someone was told that no more is accepted, and is owed the word that it is again.
-    refused: bool,
 }
 
 impl Backlog {
     /// An empty backlog that begins `now`.
     pub fn new(now: Instant) -> Backlog {
-        Backlog { chunks: VecDeque::new(), sent_of_first: 0, bytes: 0, progress: now, refused: false }
+        Backlog { chunks: VecDeque::new(), sent_of_first: 0, bytes: 0, progress: now }
     }
 
     /// How many bytes are unsent.
@@ -167,7 +165,7 @@ impl Backlog {
         for chunk in self.chunks.drain(..) {
             pool.take_back(chunk);
         }
-        (self.sent_of_first, self.bytes, self.refused) = (0, 0, false);
+        (self.sent_of_first, self.bytes) = (0, 0);
     }
 
     /// Takes every unsent byte out, in one piece, for a connection that moves to another core; gives the chunks back.
@@ -196,23 +194,6 @@ impl Backlog {
     /// When the connection will count as stalled if the kernel takes nothing until then.
     pub fn stalls_at(&self) -> Instant {
         self.progress + STALL_MAX
-    }
-
-    /// Whether so much is unsent that no more is accepted.
-    pub fn is_choked(&self, marks: &Marks) -> bool {
-        self.bytes >= marks.high_bytes
-    }
-
-    /// Notes that someone was refused, so that [`Backlog::take_relief`] will say when it is over.
-    pub fn note_refusal(&mut self) {
-        self.refused = true;
-    }
-
-    /// `true` once after a refusal, as soon as the low mark is reached.
-    pub fn take_relief(&mut self, marks: &Marks) -> bool {
-        let relieved = self.refused && self.bytes <= marks.low_bytes;
-        self.refused &= !relieved;
-        relieved
     }
 
     fn check_invariants(&self) {
@@ -288,21 +269,6 @@ mod tests {
         backlog.advance(1, &mut pool, later);
         assert!(!backlog.is_stalled(begun + STALL_MAX));
         assert!(backlog.is_stalled(later + STALL_MAX));
-    }
-
-    #[test]
-    fn tells_of_relief_once_and_only_who_was_refused() {
-        let (mut pool, now) = (Chunks::default(), Instant::now());
-        let marks = Marks { high_bytes: 100, low_bytes: 10 };
-        let mut backlog = Backlog::new(now);
-        backlog.append(&[0; 100], &mut pool);
-        assert!(backlog.is_choked(&marks));
-        backlog.note_refusal();
-        backlog.advance(89, &mut pool, now);
-        assert!(!backlog.is_choked(&marks) && !backlog.take_relief(&marks), "below high is not yet low");
-        backlog.advance(1, &mut pool, now);
-        assert!(backlog.take_relief(&marks));
-        assert!(!backlog.take_relief(&marks));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::core::{Core, Limits};
 use crate::letter::{Letter, LetterOf, Posted};
-use crate::mailbox::{Bell, Mailbox, Post, RING_LETTERS};
+use crate::mailbox::{Bell, Mailbox, Post};
 use crate::neighbour::{Berth, Neighbour};
 use crate::net::Net;
 use crate::service::Service;
@@ -37,9 +37,6 @@ impl<N: Net, S: Service> Wiring<N, S> {
         let bells = (0..cores).map(|_| -> Bell { Box::new(|| ()) }).collect();
         Wiring::new(bells, clerks, letters_max)
     }
-
-    /// The number of letters in a box if there is no better one.
-    pub const LETTERS_MAX: usize = RING_LETTERS;
 
     /// How many cores there are.
     pub fn cores(&self) -> usize {

@@ -58,14 +58,9 @@ impl Bound {
     }
 }
 
-/// Why the gateway could not run, or not run on.
+/// Why the gateway could not start.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Failure {
-    /// It could not start.
-    Start(String),
-    /// The store failed; a restart recovers.
-    Store(String),
-}
+pub struct Failure(pub String);
 
 /// Runs the gateway on the calling thread until SIGTERM or SIGINT and the graceful stop that follows. `ready` is called once,
 /// when every listener accepts. A second signal ends the stop at once; SIGHUP reads the keys and the certificate again.
@@ -74,7 +69,7 @@ pub enum Failure {
 ///
 /// When the keys or the certificate cannot be read, an address cannot be bound, or threads cannot be started.
 pub fn serve(config: Config, ready: impl FnOnce(&Bound) + Send + 'static) -> Result<(), Failure> {
-    let failed = |what: &str, why: &dyn std::fmt::Display| Failure::Start(format!("{what}: {why}"));
+    let failed = |what: &str, why: &dyn std::fmt::Display| Failure(format!("{what}: {why}"));
     let signals = hear_signals().map_err(|error| failed("signals cannot be heard", &error))?;
     let watch = Watch::new(&config.data_dir);
     let keys =
@@ -83,7 +78,7 @@ pub fn serve(config: Config, ready: impl FnOnce(&Bound) + Send + 'static) -> Res
     let secure = Certificates::load(&config)
         .map_err(|error| failed("the certificate of the TLS listeners cannot be used", &error))?;
     let (certificates, offer) = secure.unzip();
-    let trusted = trust::of_auth(&config.auth).map_err(Failure::Start)?;
+    let trusted = trust::of_auth(&config.auth).map_err(Failure)?;
     let house = build(&config, &keys, offer.as_ref(), trusted)
         .map_err(|error| failed("the gateway cannot listen", &error))?;
     let listeners = config.listen.iter().cloned().zip(house.addresses().iter().copied());

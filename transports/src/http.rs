@@ -65,7 +65,9 @@ mod response;
 mod session;
 mod violation;
 
-pub use codec::http::{Headers, Malformed, Method, Version, percent_decode, query_decode, query_pairs};
+pub use codec::http::{
+    Headers, Malformed, Method, Version, percent_decode, percent_encode, query_decode, query_pairs,
+};
 pub use limits::Limits;
 pub use request::{Kept, Request};
 pub use response::{After, Response};

@@ -35,4 +35,4 @@ pub use head::{Head, Method, Version, check_beginning, decode, decode_head, head
 pub use headers::Headers;
 pub use malformed::Malformed;
 pub use response::{ResponseBody, ResponseHead, decode_response};
-pub use target::{percent_decode, query_decode, query_pairs};
+pub use target::{percent_decode, percent_encode, query_decode, query_pairs};

@@ -74,6 +74,26 @@ pub fn percent_decode<'s>(segment: &'s str, scratch: &'s mut String) -> Result<&
     decode(segment, scratch, false)
 }
 
+/// Appends a name as one segment of a path, with everything but unreserved characters encoded (RFC 3986, 2.3).
+///
+/// ```
+/// let mut path = String::from("/");
+/// codec::http::percent_encode(&mut path, "a/b é~");
+/// assert_eq!(path, "/a%2Fb%20%C3%A9~");
+/// ```
+pub fn percent_encode(path: &mut String, name: &str) {
+    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    let digit = |value: u8| HEX.get(usize::from(value)).copied().unwrap_or_default();
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                path.push(char::from(byte))
+            }
+            other => path.extend(['%', digit(other >> 4), digit(other & 15)]),
+        }
+    }
+}
+
 /// Decodes a name or value of a query, where `+` stands for a space as forms and their libraries write it (WHATWG
 /// URL, 5.1), into `scratch` where it must be. Refuses what [`percent_decode`] does.
 pub fn query_decode<'s>(part: &'s str, scratch: &'s mut String) -> Result<&'s str, Malformed> {

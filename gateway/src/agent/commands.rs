@@ -19,7 +19,7 @@ use engine::Key;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
-use transports::http::{Request, Response};
+use transports::http::{Request, Response, percent_encode};
 
 /// Longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
@@ -187,7 +187,7 @@ impl Shard {
         };
         let Some(Afterwards { agent, preferred }) = afterwards else { return };
         let mut location = String::from("/v1/agents/");
-        percent_encode(agent.name(), &mut location);
+        percent_encode(&mut location, agent.name());
         write!(location, "/commands/{}", accepted.id).expect("writing to a String cannot fail");
         let headers = [("Location", location.as_str()), ("Preference-Applied", "respond-async")];
         let headers = if preferred { &headers[..] } else { &headers[..1] };
@@ -263,18 +263,6 @@ pub(super) fn prefers_async(request: &Request<'_>) -> bool {
     names.into_iter().any(|name| name.eq_ignore_ascii_case("respond-async"))
 }
 
-/// Writes a name as one segment of a path (RFC 3986, 2.1).
-fn percent_encode(name: &str, path: &mut String) {
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                path.push(char::from(byte))
-            }
-            _ => write!(path, "%{byte:02X}").expect("writing to a String cannot fail"),
-        }
-    }
-}
-
 /// The request's idempotency key, empty when it has none; `lua-cli` spells the header with an `X-`.
 pub(super) fn idempotency_key<'b>(request: &Request<'b>) -> Result<&'b str, Unsent> {
     let headers = ["idempotency-key", "x-idempotency-key"];
@@ -296,13 +284,6 @@ fn write_tail(place: &mut [u8; 32], duration_ms: u32) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_is_one_segment_of_a_path() {
-        let mut path = String::new();
-        percent_encode("a/b é~", &mut path);
-        assert_eq!(path, "a%2Fb%20%C3%A9~");
-    }
 
     #[test]
     fn a_whole_number_may_be_spelled_in_many_ways() {

@@ -127,7 +127,8 @@ impl Catalog {
     }
 
     /// The name of a device's tool.
-    pub fn tool_name(&self, device: &str, target: Target<'_>) -> Option<&str> {
+    #[cfg(test)]
+    fn tool_name(&self, device: &str, target: Target<'_>) -> Option<&str> {
         let fits = |tool: &&Tool| &*self.devices[tool.device].name == device && self.target(tool) == target;
         self.tools.iter().find(fits).map(|tool| tool.name.as_str())
     }

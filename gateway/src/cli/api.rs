@@ -77,7 +77,7 @@ impl Target {
             Some(agent) => agent.clone(),
             None => api.agent_of_key()?,
         };
-        api.root = format!("/v1/agents/{}", percent_encode(&agent));
+        api.root = format!("/v1/agents/{}", encoded(&agent));
         Ok(api)
     }
 }
@@ -251,16 +251,9 @@ fn no_key() -> Failure {
     Failure::Usage("which key? Give --key or GATEWAY_KEY, or run `gateway dev` in this folder".to_owned())
 }
 
-/// A path segment with everything but unreserved characters encoded (RFC 3986 section 2.3).
-pub(super) fn percent_encode(segment: &str) -> String {
+/// A name as one segment of a path, or as a value of a query.
+pub(super) fn encoded(name: &str) -> String {
     let mut text = String::new();
-    for byte in segment.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                text.push(char::from(byte))
-            }
-            other => text.push_str(&format!("%{other:02X}")),
-        }
-    }
+    transports::http::percent_encode(&mut text, name);
     text
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::api::{Answer, Target, percent_encode};
+use super::api::{Answer, Target, encoded};
 use super::pretty::pretty;
 use super::{Failure, Screen};
 
@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(660);
 pub(super) fn run(args: &CallArgs, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let body = body(args)?;
     let api = args.target.find(PATIENCE)?;
-    let answer = api.post(&format!("/devices/{}/commands", percent_encode(&args.device)), &body)?;
+    let answer = api.post(&format!("/devices/{}/commands", encoded(&args.device)), &body)?;
     if !answer.is_ok() {
         return Err(answer.refuse(screen));
     }

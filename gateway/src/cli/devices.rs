@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
-use super::api::{Target, percent_encode};
+use super::api::{Target, encoded};
 use super::output::plain;
 use super::{Failure, Screen};
 
@@ -50,8 +50,8 @@ pub(super) fn run(args: &DevicesArgs, screen: &mut Screen<'_>) -> Result<(), Fai
 }
 
 fn page(status: Option<&str>, cursor: Option<&str>) -> String {
-    let status = status.map(|status| format!("status={}", percent_encode(status)));
-    let cursor = cursor.map(|cursor| format!("cursor={}", percent_encode(cursor)));
+    let status = status.map(|status| format!("status={}", encoded(status)));
+    let cursor = cursor.map(|cursor| format!("cursor={}", encoded(cursor)));
     let query: Vec<String> = [status, cursor].into_iter().flatten().collect();
     let mark = if query.is_empty() { "" } else { "?" };
     format!("/devices{mark}{}", query.join("&"))

@@ -27,8 +27,6 @@ pub(crate) enum Failure {
     Error(String),
     /// Exit code 2: what was typed or configured cannot be; starting again would not help.
     Usage(String),
-    /// Exit code 70: the store failed; starting again recovers.
-    Store(String),
 }
 
 impl<'a> Screen<'a> {
@@ -105,7 +103,6 @@ impl Failure {
         let (code, sentence) = match self {
             Self::Error(sentence) => (1, sentence),
             Self::Usage(sentence) => (2, sentence),
-            Self::Store(sentence) => (70, sentence),
         };
         // Where stderr is closed, the exit code has to say it alone.
         drop(writeln!(err, "error: {sentence}"));
@@ -133,10 +130,7 @@ impl From<io::Error> for Failure {
 
 impl From<serve::Failure> for Failure {
     fn from(failure: serve::Failure) -> Self {
-        match failure {
-            serve::Failure::Start(sentence) => Self::Error(sentence),
-            serve::Failure::Store(sentence) => Self::Store(sentence),
-        }
+        Self::Error(failure.0)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
-use super::api::{Target, percent_encode};
+use super::api::{Target, encoded};
 use super::output::plain;
 use super::{Failure, Screen};
 
@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) fn run(args: &TapArgs, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let api = args.target.find(PATIENCE)?;
     let mut path = match &args.device {
-        Some(device) => format!("/devices/{}/tap", percent_encode(device)),
+        Some(device) => format!("/devices/{}/tap", encoded(device)),
         None => "/tap".to_owned(),
     };
     if args.payloads {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
-use super::api::{Target, percent_encode};
+use super::api::{Target, encoded};
 use super::output::plain;
 use super::{Failure, Screen};
 
@@ -26,7 +26,7 @@ const COMMANDS: &str = "limit=20";
 
 pub(super) fn run(args: &WhyArgs, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let api = args.target.find(PATIENCE)?;
-    let name = percent_encode(&args.device);
+    let name = encoded(&args.device);
     let device = api.get(&format!("/devices/{name}"))?;
     if !device.is_ok() {
         return Err(device.refuse(screen));

@@ -193,7 +193,6 @@ impl Shard {
             beats: false,
             described: false,
             persistent: !clean_session,
-            said_goodbye: false,
         });
         row.set_status(
             Status::Online,

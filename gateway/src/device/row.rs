@@ -81,8 +81,6 @@ pub struct Seat {
     pub described: bool,
     /// It asked for a session that outlives the connection.
     pub persistent: bool,
-    /// It said DISCONNECT.
-    pub said_goodbye: bool,
 }
 
 /// What survives of a persistent session [MQTT-3.1.2-4].
