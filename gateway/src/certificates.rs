@@ -8,6 +8,7 @@ use std::path::Path;
 use engine::tls::{Alpn, Identity, Terms, Tickets};
 
 use crate::config::{Config, Protocol, Tls};
+use zeroize::Zeroizing;
 
 /// So long before its end a certificate is complained about.
 const EXPIRES_SOON_S: u64 = 14 * 24 * 3600;
@@ -97,7 +98,7 @@ fn read_identity(files: &Tls) -> Result<Identity, String> {
         return Err("tls.certificate and tls.key are not both set".to_owned());
     };
     let chain = read_file("tls.certificate", certificate)?;
-    let secret = read_file("tls.key", key)?;
+    let secret = Zeroizing::new(read_file("tls.key", key)?);
     Identity::from_pem(&chain, &secret)
         .map_err(|fault| format!("tls: {} and {}: {fault}", certificate.display(), key.display()))
 }

@@ -18,6 +18,7 @@ pub mod control;
 pub mod conversation;
 pub mod cors;
 pub mod description;
+mod held;
 pub mod interned;
 pub mod lines;
 pub mod manifest;

@@ -5,10 +5,12 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 /// A secret in clear, for the moment between its making and its printing. It has no `Debug` on purpose.
 pub struct Secret {
     id: String,
-    text: String,
+    text: Zeroizing<String>,
 }
 
 /// The digits of base64 for URLs, RFC 4648 section 5.
@@ -18,7 +20,8 @@ impl Secret {
     /// A fresh secret for the key `id`, or for a fresh id.
     pub(super) fn fresh(id: Option<&str>) -> Self {
         let id = id.map_or_else(|| uuid_v4(random()), str::to_owned);
-        let text = format!("api_{id}.{}", base64_url(&random::<32>()));
+        let random = Zeroizing::new(base64_url(&*Zeroizing::new(random::<32>())));
+        let text = Zeroizing::new(format!("api_{id}.{}", *random));
         Self { id, text }
     }
 

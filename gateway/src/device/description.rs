@@ -19,6 +19,7 @@ use engine::Key;
 use std::io::Write;
 use std::sync::Arc;
 use transports::mqtt::Arrival;
+use zeroize::Zeroizing;
 
 /// Longest group name kept, in bytes.
 const GROUP_BYTES_MAX: usize = 256;
@@ -81,7 +82,7 @@ impl Shard {
 
     /// Whether the key of the status is good for the device: the one that it logged in with, or another of the key file.
     fn key_is_right(&self, device: Key, api_key: Raw<'_>) -> bool {
-        let mut unescaped = String::new();
+        let mut unescaped = Zeroizing::new(String::new());
         let Some(row) = self.devices.get(device) else { return false };
         let Some(secret) = api_key.text(&mut unescaped) else { return false };
         let digest = Digest::of(secret.as_bytes());

@@ -20,9 +20,10 @@ mod work;
 
 pub use work::Spare;
 
+use super::held::{Inbox, Post};
 use super::topic::{self, Outbound};
 use super::word::{BINARY, MISSING_AUTH};
-use codec::engineio::{Malformed, Payload};
+use codec::engineio::Payload;
 use codec::json::{Kind, Raw, members};
 use codec::mqtt::{self, PacketId, PublishHead, QoS, encode_publish, encode_subscribe};
 use std::time::Instant;
@@ -32,7 +33,8 @@ use transports::input::Input;
 use transports::socketio::Head;
 use transports::socketio::{self, Happening};
 use transports::ws;
-use work::{Post, Work};
+use work::Work;
+use zeroize::Zeroizing;
 
 /// The only namespace.
 pub const NAMESPACE: &str = "/devices";
@@ -49,6 +51,9 @@ pub struct Translator {
     /// It stands in the queue of those whose words wait.
     pub(super) is_queued: bool,
 }
+
+/// Room for a CONNECT, a SUBSCRIBE and a status beside its commands: a buffer that grows leaves a key behind.
+const LOGIN_BYTES: usize = 8 * 1024;
 
 /// What a look at the received bytes has found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,14 +106,14 @@ impl Translator {
 
     /// The body of a POST: its packets are heard one by one.
     pub fn take_post(&mut self, body: Vec<u8>) -> Heard {
-        match String::from_utf8(body) {
-            Ok(text) => {
+        match Post::new(body, self.login().is_some()) {
+            Ok(post) => {
                 let work = self.work.get_or_insert_default();
                 debug_assert!(work.post.is_none(), "a client has one POST under way");
-                work.post = Some(Post { text, heard_bytes: 0 });
+                work.post = Some(post);
                 Heard::Message
             }
-            Err(_) => Heard::Broken(self.below.fail(Malformed::IllFormedUtf8.into()).name()),
+            Err(malformed) => Heard::Broken(self.below.fail(malformed.into()).name()),
         }
     }
 
@@ -117,15 +122,15 @@ impl Translator {
         let Some(mut post) = self.work.as_mut().and_then(|work| work.post.take()) else {
             return Heard::Nothing;
         };
-        let mut packets = Payload::of(post.text.get(post.heard_bytes..).unwrap_or_default());
+        let mut packets = Payload::of(post.rest());
         let heard = match packets.next() {
             Some(Ok(packet)) => self.below.hear(packet, now),
             Some(Err(malformed)) => Err(self.below.fail(malformed.into())),
             None => return Heard::Nothing,
         };
-        let heard = self.judge(heard, out, spare);
-        if let (Heard::Message, Some(rest)) = (heard, packets.rest()) {
-            post.heard_bytes = post.text.len() - rest.len();
+        let (heard, rest) = (self.judge(heard, out, spare), packets.rest().map(str::len));
+        if let (Heard::Message, Some(rest_bytes)) = (heard, rest) {
+            post.keep(rest_bytes);
             self.work.get_or_insert_default().post = Some(post);
         }
         heard
@@ -198,10 +203,10 @@ impl Translator {
         let Some([api_key, credential, agent, device, commands, group]) = found else { return false };
         let is_text = |value: &Raw<'_>| value.kind() == Kind::String;
         let Some(key) = api_key.filter(is_text).or(credential.filter(is_text)) else { return false };
-        let mut scratch = [String::new(), String::new(), String::new()];
-        let [first, second, third] = &mut scratch;
+        let (mut unescaped, mut scratch) = (Zeroizing::new(String::new()), [String::new(), String::new()]);
+        let [second, third] = &mut scratch;
         let (Some(secret), Some(agent), Some(device)) = (
-            key.text(first),
+            key.text(&mut unescaped),
             agent.as_ref().and_then(|agent| agent.text(second)),
             device.as_ref().and_then(|device| device.text(third)),
         ) else {
@@ -218,6 +223,8 @@ impl Translator {
             password: Some(secret.as_bytes()),
         };
         let from = self.inbox().len();
+        let more_bytes = commands.map_or(0, |commands| commands.as_bytes().len()) + LOGIN_BYTES;
+        self.work.get_or_insert_default().inbox.expect_key(more_bytes);
         let topics = Outbound::ALL.map(|topic| topic::parts(agent, device, topic).concat());
         let filters = topics.each_ref().map(|topic| (topic.as_str(), QoS::AtMostOnce));
         let written = connect.encode(self.inbox()).is_ok()
@@ -274,17 +281,15 @@ impl Translator {
     }
 
     /// MQTT that the conversation is to take; it goes back by [`Translator::keep`].
-    pub fn take_inbox(&mut self) -> Vec<u8> {
+    pub fn take_inbox(&mut self) -> Inbox {
         self.work.as_mut().map(|work| std::mem::take(&mut work.inbox)).unwrap_or_default()
     }
 
     /// What the conversation has not taken stays. If nothing is under way then, an idle client owns nothing.
-    pub fn keep(&mut self, mut inbox: Vec<u8>, taken: usize, spare: &mut Spare) {
+    pub fn keep(&mut self, inbox: Inbox, taken: usize, spare: &mut Spare) {
         if inbox.capacity() > 0 {
             let work = self.work.get_or_insert_with(|| spare.lend());
-            inbox.drain(..taken);
-            inbox.append(&mut work.inbox);
-            work.inbox = inbox;
+            work.inbox.put_back(inbox, taken);
         }
         self.rest(spare);
     }
@@ -304,7 +309,7 @@ impl Translator {
     /// How many bytes wait here.
     pub fn held_bytes(&self) -> usize {
         let Some(work) = &self.work else { return 0 };
-        work.inbox.len() + work.post.as_ref().map_or(0, |post| post.text.len())
+        work.inbox.len() + work.post.as_ref().map_or(0, |post| post.bytes())
     }
 
     /// Events that nobody knows, since this was asked last.

@@ -6,6 +6,7 @@
 use codec::http::{Head, Headers, Method, Version};
 use codec::limits::HTTP_HEAD_BYTES_MAX;
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// A request, borrowed from the received bytes: head and body, chunks already joined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,7 +43,8 @@ pub struct Kept {
     path: Box<str>,
     query: Option<Box<str>>,
     host: Box<str>,
-    headers: Box<[u8]>,
+    /// The key is in it: it is wiped.
+    headers: Zeroizing<Box<[u8]>>,
     body: Box<[u8]>,
 }
 
@@ -55,7 +57,7 @@ impl Request<'_> {
             path: self.path.into(),
             query: self.query.map(Into::into),
             host: self.host.into(),
-            headers: self.headers.as_bytes().into(),
+            headers: Zeroizing::new(self.headers.as_bytes().into()),
             body: self.body.into(),
         }
     }

@@ -3,6 +3,7 @@
 //! Owns the shape, and a core's spare ones: a client borrows one for as long as something is under way, so that an idle device has
 //! none and a busy core allocates none. Never knows what a word means.
 
+use super::super::held::{Inbox, Post};
 use crate::metrics::AuthOutcome;
 use codec::mqtt::PacketId;
 
@@ -15,7 +16,7 @@ const SPARE_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Work {
     /// MQTT that the conversation has not taken yet.
-    pub(super) inbox: Vec<u8>,
+    pub(super) inbox: Inbox,
     /// The body of a POST of which not all was heard.
     pub(super) post: Option<Post>,
     /// What matters until it is accepted.
@@ -25,13 +26,6 @@ pub(super) struct Work {
     last_id: u16,
     /// Events that nobody knows.
     pub(super) unknown: u32,
-}
-
-/// A body, and how much of it was heard.
-#[derive(Debug)]
-pub(super) struct Post {
-    pub(super) text: String,
-    pub(super) heard_bytes: usize,
 }
 
 /// What is known of a client before it is accepted.
@@ -136,7 +130,8 @@ mod tests {
         }
         assert_eq!(spare.works.len(), SPARE_MAX);
         spare.works.clear();
-        let inbox = Vec::with_capacity(SPARE_BYTES_MAX + 1);
+        let mut inbox = Inbox::default();
+        inbox.reserve(SPARE_BYTES_MAX + 1);
         spare.give_back(Box::new(Work { inbox, ..Work::default() }));
         assert!(spare.works.is_empty());
     }
