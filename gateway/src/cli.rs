@@ -167,7 +167,7 @@ fn serve_with(file: &std::path::Path) -> Result<(), Failure> {
         output::banner(&mut Screen::stdout(&mut stdout), bound);
         crate::notify::ready();
     };
-    serve::serve(config, ready).map_err(Failure::from)
+    serve::serve(config, Some(file.to_owned()), ready).map_err(Failure::from)
 }
 
 #[cfg(test)]

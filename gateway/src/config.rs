@@ -200,6 +200,11 @@ impl Config {
         toml::to_string(&shown).expect("a configuration is plain tables, texts and numbers")
     }
 
+    /// Whether the other differs in more than its limits.
+    pub fn has_other_sections(&self, other: &Self) -> bool {
+        Self { limits: self.limits.clone(), ..other.clone() } != *self
+    }
+
     /// Everything that makes this configuration unusable, as sentences.
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();

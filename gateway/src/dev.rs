@@ -72,7 +72,7 @@ pub(crate) fn run(args: DevArgs, program: Option<&OsString>) -> Result<(), Failu
     let (lend, lent) = mpsc::channel();
     let demo = Demo { args, secret, program: program_name(program), stop: Arc::clone(&stop) };
     let data = demo.args.data.clone();
-    let served = serve::serve(config, move |bound| demo.ready(bound, &lend));
+    let served = serve::serve(config, None, move |bound| demo.ready(bound, &lend));
     stop.store(true, Ordering::Relaxed);
     lent.try_iter().for_each(Thermostat::join);
     // The address leads nowhere any more; where it cannot be removed, the next start overwrites it.

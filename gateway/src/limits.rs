@@ -41,6 +41,22 @@ macro_rules! limits {
             }
         }
 
+        impl Limits {
+            /// Takes what may change while the gateway runs. All that is wished otherwise is told, also what is not taken
+            /// ([`Row::needs_restart`]).
+            pub fn take(&mut self, wished: &Self) -> Vec<Change> {
+                let mut changes = Vec::new();
+                for row in ROWS {
+                    let (Some(from), Some(to)) = (self.value(row.name), wished.value(row.name)) else { continue };
+                    if from != to {
+                        changes.push(Change { row, from, to });
+                    }
+                }
+                $($( if !AT_START.contains(&stringify!($name)) { self.$name = wished.$name; } )+)+
+                changes
+            }
+        }
+
         /// The table: one row per limit, in the order of the configuration file.
         pub static ROWS: &[Row] = &[
             $($( Row {
@@ -55,6 +71,53 @@ macro_rules! limits {
             $($( pub(super) const $name: $kind = $default; )+)+
         }
     };
+}
+
+/// Limits that are read once, when the gateway starts, because something is built from them: the engine, the store writer, the
+/// worker, the gatekeeper, tables of a size, or a promise that both ends of a core go by.
+const AT_START: &[&str] = &[
+    "events_kept_per_agent",
+    "events_bytes_per_agent",
+    "worker_bytes_per_agent",
+    "tls_handshake_ms",
+    "tls_handshakes_per_turn",
+    "tls_fruitless_bytes_max",
+    "auth_failures_max",
+    "auth_failures_window_ms",
+    "auth_lockout_ms",
+    "auth_sources_max",
+    "auth_calls_max",
+    "auth_waiting_max",
+    "auth_no_ms",
+    "auth_outage_ms",
+    "auth_answers_max",
+    "mqtt_owed_max",
+    "http_head_bytes_max",
+    "payload_bytes_max",
+    "idempotency_ms",
+    "idempotency_keys_per_core",
+    "idempotency_bytes_per_core",
+    "command_records_per_core",
+    "command_records_bytes_per_core",
+    "manifest_commands_max",
+    "schema_bytes_max",
+    "manifest_compile_ms",
+    "manifest_bytes_per_agent",
+    "manifest_bytes_per_core",
+    "manifest_unused_bytes_per_core",
+    "description_chars_max",
+    "backlog_bytes_max",
+];
+
+/// A limit for which another value is wished.
+#[derive(Clone, Copy, Debug)]
+pub struct Change {
+    /// Which.
+    pub row: &'static Row,
+    /// The value in force until now.
+    pub from: u64,
+    /// The wished value.
+    pub to: u64,
 }
 
 /// What the table knows about one limit.
@@ -76,6 +139,12 @@ pub struct Row {
 }
 
 impl Row {
+    /// Whether another value counts only after a restart. Others are taken at SIGHUP, those of a transport for connections that
+    /// come then.
+    pub fn needs_restart(&self) -> bool {
+        AT_START.contains(&self.name)
+    }
+
     /// What the limit bounds and what happens at it.
     pub fn sentence(&self) -> &'static str {
         self.sentence.trim()
@@ -322,18 +391,24 @@ impl Limits {
 pub fn markdown() -> String {
     let mut page = String::from(
         "# Limits\n\nEvery ceiling that the section `[limits]` of the configuration can move. Generated from \
-         `gateway/src/limits.rs`\n(`UPDATE_DOCS=1 cargo test -p gateway limits` rewrites it).\n",
+         `gateway/src/limits.rs`\n(`UPDATE_DOCS=1 cargo test -p gateway limits` rewrites it).\n\n\
+         At SIGHUP the file is read again: limits marked so count from then on, those of a transport (times, sizes of packets and heads) \
+         for connections\nthat come then. The others, and everything outside `[limits]`, need a restart, and the log says so. A file that \
+         cannot be used changes nothing.\n",
     );
     let mut group = "";
     for row in ROWS {
         if row.group != group {
             group = row.group;
-            page.push_str(&format!("\n## {group}\n\n| limit | default | range | unit | what it bounds |\n"));
-            page.push_str("|---|---:|---|---|---|\n");
+            page.push_str(&format!(
+                "\n## {group}\n\n| limit | default | range | unit | changes at | what it bounds |\n"
+            ));
+            page.push_str("|---|---:|---|---|---|---|\n");
         }
         let Row { name, default, least, most, unit, .. } = row;
+        let changes_at = if row.needs_restart() { "restart" } else { "SIGHUP" };
         page.push_str(&format!(
-            "| `{name}` | {default} | {least} to {most} | {unit} | {} |\n",
+            "| `{name}` | {default} | {least} to {most} | {unit} | {changes_at} | {} |\n",
             row.sentence()
         ));
     }
@@ -394,6 +469,26 @@ mod tests {
         let names = ROWS.iter().map(|row| row.name);
         let unread: Vec<&str> = names.filter(|name| !rooms.contains(&format!("limits.{name}"))).collect();
         assert!(unread.is_empty(), "nobody obeys {unread:?}");
+    }
+
+    #[test]
+    fn what_is_built_from_a_limit_at_the_start_needs_a_restart() {
+        let built = [include_str!("shard.rs"), include_str!("serve/gatekeeping.rs")].concat();
+        for row in ROWS.iter().filter(|row| built.contains(&format!("limits.{}", row.name))) {
+            assert!(row.needs_restart(), "{} is read once", row.name);
+        }
+    }
+
+    #[test]
+    fn takes_what_may_change_and_tells_the_rest() {
+        assert!(AT_START.iter().all(|name| ROWS.iter().any(|row| row.name == *name)), "each is a limit");
+        let mut limits = Limits::default();
+        let wished = Limits { timeout_ms_min: 7, payload_bytes_max: 9, ..Limits::default() };
+        let changes = limits.take(&wished);
+        let told: Vec<(&str, bool, u64)> =
+            changes.iter().map(|change| (change.row.name, change.row.needs_restart(), change.to)).collect();
+        assert_eq!(told, [("payload_bytes_max", true, 9), ("timeout_ms_min", false, 7)]);
+        assert_eq!(limits, Limits { timeout_ms_min: 7, ..Limits::default() });
     }
 
     #[test]

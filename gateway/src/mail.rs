@@ -37,6 +37,7 @@ use crate::device::polling::{Homeward, PollMail, Polled};
 use crate::device::refusals::Refused;
 use crate::device::tap::{Reader, TapWish, Tapped};
 use crate::metrics::Counters;
+use crate::shard::Facts;
 use crate::store::mail::{FromStore, ToStore};
 use crate::worker::{FromWorker, ToWorker};
 use engine::Key;
@@ -85,6 +86,8 @@ pub enum Mail {
     },
     /// To every core: these keys count from now on.
     Keys(Arc<Keys>),
+    /// To every core: these limits count from now on.
+    Limits(Arc<Facts>),
     /// To the first core, for its metrics: how it stands with the certificate of the TLS listeners.
     Certificate(News),
     /// To the store writer.

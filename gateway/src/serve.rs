@@ -9,6 +9,7 @@
 //! ```
 
 mod gatekeeping;
+mod reload;
 
 pub use gatekeeping::{gatekeeper_rules, turn_gatekeeper};
 use gatekeeping::{run_gatekeeper, service_address};
@@ -38,6 +39,7 @@ use engine::wiring::{Clerk, Outside};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -63,12 +65,17 @@ impl Bound {
 pub struct Failure(pub String);
 
 /// Runs the gateway on the calling thread until SIGTERM or SIGINT and the graceful stop that follows. `ready` is called once,
-/// when every listener accepts. A second signal ends the stop at once; SIGHUP reads the keys and the certificate again.
+/// when every listener accepts. A second signal ends the stop at once; SIGHUP reads the keys, the certificate and the limits again,
+/// these from `file`, where the configuration came from.
 ///
 /// # Errors
 ///
 /// When the keys or the certificate cannot be read, an address cannot be bound, or threads cannot be started.
-pub fn serve(config: Config, ready: impl FnOnce(&Bound) + Send + 'static) -> Result<(), Failure> {
+pub fn serve(
+    config: Config,
+    file: Option<PathBuf>,
+    ready: impl FnOnce(&Bound) + Send + 'static,
+) -> Result<(), Failure> {
     let failed = |what: &str, why: &dyn std::fmt::Display| Failure(format!("{what}: {why}"));
     let signals = hear_signals().map_err(|error| failed("signals cannot be heard", &error))?;
     let watch = Watch::new(&config.data_dir);
@@ -79,19 +86,20 @@ pub fn serve(config: Config, ready: impl FnOnce(&Bound) + Send + 'static) -> Res
         .map_err(|error| failed("the certificate of the TLS listeners cannot be used", &error))?;
     let (certificates, offer) = secure.unzip();
     let trusted = trust::of_auth(&config.auth).map_err(Failure)?;
-    let house = build(&config, &keys, offer.as_ref(), trusted)
+    let (house, facts) = build(&config, &keys, offer.as_ref(), trusted)
         .map_err(|error| failed("the gateway cannot listen", &error))?;
     let listeners = config.listen.iter().cloned().zip(house.addresses().iter().copied());
     ready(&Bound { listeners: listeners.collect() });
     tracing::info!(cores = config.core_count(), "ready");
-    let mut desk = Desk { watch, keys, certificates, outside: house.outside(), cores: config.core_count() };
+    let (outside, cores) = (house.outside(), config.core_count());
+    let mut desk = Desk { watch, keys, certificates, outside, cores, config, file, facts };
     if let Some(offer) = &offer {
         desk.certificate_in_force(offer, true);
     }
     desk.control(&signals);
     tracing::info!("stopping");
     notify::stopping();
-    house.stop(Duration::from_millis(config.limits.drain_ms));
+    house.stop(Duration::from_millis(desk.config.limits.drain_ms));
     hurry_on_second_signal(signals, house.stopper());
     house.join();
     tracing::info!("stopped");
@@ -103,7 +111,7 @@ fn build(
     keys: &Arc<Keys>,
     offer: Option<&Offer>,
     trusted: Option<RootCerts>,
-) -> std::io::Result<Running<Shard>> {
+) -> std::io::Result<(Running<Shard>, Arc<Facts>)> {
     let cores = config.core_count();
     let addresses = config.listen.iter().map(|listen| listen.address).collect();
     let mut options = Options::new(cores, addresses);
@@ -143,7 +151,7 @@ fn build(
     if let Some(address) = service_address(&config.auth, trusted, limits) {
         calls.start(&address, facts.gatekeeper, || house.outside())?;
     }
-    Ok(house)
+    Ok((house, facts))
 }
 
 /// What is drawn once for a process.
@@ -350,6 +358,10 @@ struct Desk {
     certificates: Option<Certificates>,
     outside: Outside<OsNet, Shard>,
     cores: usize,
+    /// As it is in force.
+    config: Config,
+    file: Option<PathBuf>,
+    facts: Arc<Facts>,
 }
 
 impl Desk {
@@ -359,6 +371,7 @@ impl Desk {
             let changed = match signals.recv_timeout(Watch::INTERVAL) {
                 Ok(SIGHUP) => {
                     self.reload_certificate();
+                    self.reload_limits();
                     Some(self.watch.reload(&self.keys))
                 }
                 Ok(_) | Err(RecvTimeoutError::Disconnected) => return,

@@ -45,7 +45,7 @@ use std::time::{Duration, Instant};
 /// What a shard may ask of its core.
 pub type Cx<'a> = engine::Cx<'a, Shard>;
 
-/// What is the same on every core and never changes while the process runs.
+/// What is the same on every core. Another one takes its place when limits change; all else in it stays what it was at the start.
 #[derive(Debug)]
 pub struct Facts {
     /// Every ceiling.
@@ -153,13 +153,6 @@ impl Shard {
             facts.limits.command_records_per_core as usize,
             facts.limits.command_records_bytes_per_core,
         );
-        let strangers = || {
-            Unidentified::new(
-                facts.limits.unidentified_per_core as usize,
-                facts.limits.unidentified_per_address as usize,
-            )
-            .holding(facts.limits.unidentified_bytes_per_core)
-        };
         let manifests = Interned::new(Room {
             agent_bytes_max: facts.limits.manifest_bytes_per_agent,
             core_bytes_max: facts.limits.manifest_bytes_per_core,
@@ -174,8 +167,8 @@ impl Shard {
             repeats,
             manifests,
             records,
-            unidentified: strangers(),
-            lines: Lines::new(strangers()),
+            unidentified: Unidentified::within(&facts.limits),
+            lines: Lines::new(Unidentified::within(&facts.limits)),
             facts,
             keys,
             peers: Peers::default(),
@@ -195,6 +188,13 @@ impl Shard {
             counters: Counters::new(),
             release: crate::stop::Release::default(),
         }
+    }
+
+    /// Other limits count from now on.
+    fn limits_changed(&mut self, facts: Arc<Facts>) {
+        self.unidentified.keep_within(&facts.limits);
+        self.lines.keep_within(&facts.limits);
+        self.facts = facts;
     }
 
     /// Asserts what must be true between any two turns; for the simulator and for tests.
@@ -295,6 +295,7 @@ impl Service for Shard {
             Mail::Measure { from, ticket } => self.measure(cx, from, ticket),
             Mail::Measured { ticket, counters } => self.measured(cx, ticket, &counters),
             Mail::Keys(keys) => self.keys_changed(cx, keys),
+            Mail::Limits(facts) => self.limits_changed(facts),
             Mail::Certificate(news) => self.counters.certificate(news),
             Mail::Stored(stored) => self.stored(cx, stored),
             Mail::Worked(FromWorker::Compiled { agent, fingerprint, made, buffer }) => {

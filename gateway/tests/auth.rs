@@ -11,7 +11,7 @@ use support::agent::Agent;
 use support::device::{Device, Word};
 use support::raw::{Hello, Raw};
 use support::scene::Scene;
-use support::{Gateway, SOON, wait_for};
+use support::{Gateway, SOON, signal, wait_for};
 
 const NOT_AUTHORIZED: [u8; 4] = [0x20, 2, 0, 5];
 
@@ -272,11 +272,11 @@ fn c6_a_broken_key_file_changes_nothing() {
     let good = std::fs::read(&file).expect("the keys");
     for broken in [&good[..good.len() / 2], b"[[key]]\nid = \"x\"\n", b"\xFF\xFE"] {
         std::fs::write(&file, broken).expect("it can be written");
-        support::signal(scene.gateway.pid(), "HUP");
+        signal(scene.gateway.pid(), "HUP");
         scene.must_serve("with a broken key file");
     }
     std::fs::remove_file(&file).expect("it can be removed");
-    support::signal(scene.gateway.pid(), "HUP");
+    signal(scene.gateway.pid(), "HUP");
     scene.must_serve("without a key file");
     std::fs::write(&file, b"").expect("it can be written");
     wait_for("an empty file denies everybody", SOON, || {
@@ -284,4 +284,32 @@ fn c6_a_broken_key_file_changes_nothing() {
     });
     std::fs::write(&file, &good).expect("it can be written");
     wait_for("the keys count again", SOON, || (scene.alpha.get("/devices").status == 200).then_some(()));
+}
+
+/// SIGHUP has the limits read again: what may change does, what needs a restart is named, and a file that cannot be used changes
+/// nothing.
+#[test]
+fn limits_are_read_again_at_sighup() {
+    let scene = Scene::start("timeout_ms_min = 5000");
+    let file = scene.gateway.data_dir().parent().expect("a folder").join("gateway.toml");
+    let rewrite = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(&file).expect("the configuration");
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&file, text.replace(from, to)).expect("a file");
+        signal(scene.gateway.pid(), "HUP");
+    };
+    let logs = |words: &str| {
+        wait_for(words, SOON, || scene.gateway.log().contains(words).then_some(()));
+    };
+    let body = json!({"command": "echo", "payload": {"n": 1}, "timeoutMs": 2000});
+    let ask = || scene.alpha.call_with("bystander", &body).status;
+    assert_eq!(ask(), 422, "too short");
+    rewrite("timeout_ms_min = 5000", "timeout_ms_min = 0");
+    logs("the configuration cannot be used; the limits stay as they were");
+    assert_eq!(ask(), 422, "a file that cannot be used changes nothing");
+    rewrite("timeout_ms_min = 0", "timeout_ms_min = 1000\npayload_bytes_max = 70000");
+    logs("timeout_ms_min 5000 -> 1000");
+    logs("payload_bytes_max 1048576 -> 70000");
+    wait_for("the shorter time is allowed", SOON, || (ask() == 200).then_some(()));
+    scene.must_serve("after SIGHUP");
 }

@@ -12,6 +12,7 @@
 //! ```
 
 use super::unidentified::Unidentified;
+use crate::limits::Limits;
 use crate::metrics::Closed;
 use crate::shard::{Alarmed, Cx};
 use engine::{Alarm, Key, Opened, Slots};
@@ -68,6 +69,11 @@ impl Lines {
     /// No session yet. `strangers` has the ceilings of those that are nobody's.
     pub fn new(strangers: Unidentified) -> Self {
         Self { rows: Slots::new(), strangers, touched: Vec::new(), nowhere: Vec::new() }
+    }
+
+    /// The ceilings of these limits for those that are nobody's, from now on.
+    pub fn keep_within(&mut self, limits: &Limits) {
+        self.strangers.keep_within(limits);
     }
 
     /// Whether a key is that of a session.

@@ -3,6 +3,7 @@
 //! Owns three ceilings, for the core, for one source address, and for the bytes that are kept of half messages, and the order of
 //! arrival: when there is too much, the oldest goes, because an honest stranger is brief. Never judges what a stranger says.
 
+use crate::limits::Limits;
 use crate::peer::Peer;
 use crate::shard::{Cx, Shard};
 use engine::Key;
@@ -44,8 +45,23 @@ impl Unidentified {
         }
     }
 
+    /// No stranger yet, and the ceilings of these limits.
+    pub fn within(limits: &Limits) -> Self {
+        let mut strangers = Self::new(0, 0);
+        strangers.keep_within(limits);
+        strangers
+    }
+
+    /// The ceilings of these limits from now on. Those who are too many then go when more come.
+    pub fn keep_within(&mut self, limits: &Limits) {
+        self.core_max = ceiling(limits.unidentified_per_core as usize);
+        self.source_max = ceiling(limits.unidentified_per_address as usize);
+        self.bytes_max = limits.unidentified_bytes_per_core;
+    }
+
     /// The same with a ceiling for what is kept of half messages, in bytes.
-    pub fn holding(self, bytes_max: usize) -> Self {
+    #[cfg(test)]
+    fn holding(self, bytes_max: usize) -> Self {
         Self { bytes_max, ..self }
     }
 
