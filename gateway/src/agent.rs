@@ -21,6 +21,7 @@ pub mod inquiries;
 pub mod lua;
 pub mod openapi;
 pub mod operator;
+pub mod owners;
 pub mod parameters;
 pub mod routes;
 pub mod tap;

@@ -5,6 +5,7 @@
 //! the agents' quotas.
 
 use crate::agent::http::HttpPeer;
+use crate::agent::owners::Owners;
 use crate::agent::ticket::Ticket;
 use crate::auth::Keys;
 use crate::auth::mail::FromGatekeeper;
@@ -137,6 +138,7 @@ pub struct Shard {
     pub(crate) records: Records,
     pub(crate) held: Slots<Held>,
     pub(crate) tickets: Slots<Ticket>,
+    pub(crate) owners: Owners,
     pub(crate) buffers: Buffers,
     pub(crate) taps: Taps,
     pub(crate) scratch: Vec<u8>,
@@ -181,6 +183,7 @@ impl Shard {
             pending: Slots::new(),
             held: Slots::new(),
             tickets: Slots::new(),
+            owners: Owners::default(),
             buffers: Buffers::default(),
             taps: Taps::default(),
             scratch: Vec::new(),

@@ -134,3 +134,52 @@ fn what_nothing_has_changed_is_told_without_asking_a_core() {
     assert_eq!(beta.get_with(list.path, &[("If-None-Match", &list.tag)]).status, 200);
     assert!(!matches!(lamp.hear(Duration::from_millis(1)), Some(Word::Closed)));
 }
+
+#[test]
+fn a_name_is_resolved_anew_after_each_change() {
+    let scene = Scene::on_cores(3, "");
+    let agent = &scene.alpha;
+    let blink = json!([{"name": "blink"}]);
+    // Twice each: the second answer comes of what the first has found.
+    let must_be_unknown = |tool: &str| {
+        for _ in 0..2 {
+            let answer = agent.tool(tool, &Value::Null);
+            assert_eq!((answer.status, &answer.json["code"]), (404, &json!("tool-unknown")), "{tool}");
+        }
+    };
+    let must_run = |device: &mut Device| {
+        for n in 0..2 {
+            std::thread::scope(|scope| {
+                let call = scope.spawn(move || agent.tool("device__a_b__blink", &json!({"n": n})));
+                let order = device.next_command();
+                assert_eq!(
+                    (&order.json["command"], &order.json["payload"]["n"]),
+                    (&json!("blink"), &json!(n))
+                );
+                device.answer(&order, true, &json!(n));
+                assert_eq!(call.join().expect("an answer").json["data"], json!(n));
+            });
+        }
+    };
+    let is_online = || agent.tool("device__a_b__is_online", &Value::Null).json["data"]["status"].clone();
+    must_be_unknown("device__a_b__blink");
+    let mut dash = device(&scene, "a-b", &blink);
+    must_run(&mut dash);
+    assert_eq!([is_online(), is_online()], ["online", "online"]);
+    let low = device(&scene, "a_b", &blink);
+    must_be_unknown("device__a_b__blink");
+    must_be_unknown("device__a_b__is_online");
+    drop(low);
+    assert!((200..300).contains(&agent.delete("/devices/a_b").status));
+    must_run(&mut dash);
+    dash.describe(&scene.key, &json!([{"name": "dim"}]), 50);
+    dash.settle_in();
+    must_be_unknown("device__a_b__blink");
+    drop(dash);
+    wait_for("it is gone", SOON, || (agent.status("a-b") == "offline").then_some(()));
+    assert_eq!(is_online(), "offline");
+    let answer = agent.tool("device__a_b__dim", &Value::Null);
+    assert_eq!((answer.status, &answer.json["code"]), (503, &json!("device-offline")));
+    assert!((200..300).contains(&agent.delete("/devices/a-b").status));
+    must_be_unknown("device__a_b__is_online");
+}

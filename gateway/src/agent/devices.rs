@@ -57,6 +57,8 @@ pub enum What {
     },
     /// The owner of a tool.
     Call(Box<Call>),
+    /// The answer of a device's `is_online`.
+    IsOnline,
 }
 
 impl From<View> for ToolDevice {

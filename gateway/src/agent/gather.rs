@@ -194,6 +194,7 @@ impl Shard {
             What::Devices { limit, after } => {
                 self.answer_devices(cx, conn, &rendering.views, limit, after.as_deref());
             }
+            What::IsOnline => self.answer_is_online(cx, conn, &rendering.views),
             What::Call(call) => self.resolve_call(cx, conn, rendering.views, &call),
             What::Tools { format, known, stamp } => {
                 self.answer_tools(cx, conn, rendering.views, format, known.as_deref(), stamp)

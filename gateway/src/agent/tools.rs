@@ -119,6 +119,12 @@ impl Catalog {
         self.len() == 0
     }
 
+    /// All names, sorted, with what they stand for; also those of devices that are away.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<str>, Target<'_>)> {
+        let device = |tool: &Tool| &self.devices[tool.device].name;
+        self.tools.iter().map(move |tool| (tool.name.as_str(), device(tool), self.target(tool)))
+    }
+
     /// The device and what to do there; also for a device that is away.
     pub fn resolve(&self, name: &str) -> Option<(&Arc<str>, Target<'_>)> {
         let at = self.tools.binary_search_by(|tool| tool.name.as_str().cmp(name)).ok()?;
