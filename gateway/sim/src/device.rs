@@ -276,6 +276,10 @@ impl Device {
             link.whole_ms = scene.ledger.now_ms;
             self.is_out(scene, link);
         }
+        if link.beaten && link.line.is_session() {
+            let within_ms = scene.ledger.limits.heartbeat_offline_ms / 3;
+            scene.ledger.links[link.id].beat_missed_ms = link.whole_ms + within_ms;
+        }
         let deaf = link.deaf && !scene.calm;
         link.line.breathe_in(match (deaf, scene.calm) {
             (true, _) => 0,

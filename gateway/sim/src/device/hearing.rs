@@ -287,8 +287,10 @@ impl Device {
         let live = link.stage == Stage::Live;
         let slow = scene.swarm.faults.delay > 0 || scene.swarm.faults.would_block > 0;
         let keeps_alive = self.keep_alive_s > 0 && self.style != Style::Node;
-        let too_silent =
-            keeps_alive && silent_ms * 10 > keep_alive_ms * 6 || self.ponged_too_late(link, gone_ms, slow);
+        // A POST goes by mail from core to core, and a core that has few turns holds the pong in it up.
+        let held_up = slow || link.line.is_session();
+        let too_silent = keeps_alive && silent_ms * 10 > keep_alive_ms * 6
+            || self.ponged_too_late(scene, link, gone_ms, held_up);
         // Two jumps of the clock and one packet that a slow network holds up make three seconds: what is out may have been on its
         // way all that time, and a device lives by whole packets.
         let offline_ms = scene.ledger.limits.heartbeat_offline_ms;

@@ -349,17 +349,34 @@ impl Device {
             socket.pongs = false;
             socket.ponged_before_ms = std::mem::replace(&mut socket.ponged_ms, scene.ledger.now_ms);
             // What is out may still be on its way.
-            scene.ledger.links[link.id].pong_missed_ms = socket.ponged_before_ms + socket.patience_ms;
+            let before_ms = link.line.ponged_before_ms().unwrap_or(socket.ponged_before_ms);
+            scene.ledger.links[link.id].pong_missed_ms = before_ms + self.patience_ms(scene, link);
+        }
+    }
+
+    /// So long after a pong the next one may be missed.
+    fn patience_ms(&self, scene: &Scene<'_>, link: &Link) -> u64 {
+        match link.line.broke_off() {
+            true => scene.ledger.limits.socketio_ping_timeout_ms,
+            false => link.socket.as_ref().map_or(0, |socket| socket.patience_ms),
         }
     }
 
     /// Whether the gateway may have missed a pong: it was not said, or is still on its way where the network is slow.
-    pub(super) fn ponged_too_late(&self, link: &Link, gone_ms: u64, slow_network: bool) -> bool {
+    pub(super) fn ponged_too_late(
+        &self,
+        scene: &Scene<'_>,
+        link: &Link,
+        gone_ms: u64,
+        slow_network: bool,
+    ) -> bool {
+        let patience_ms = self.patience_ms(scene, link);
         link.socket.as_ref().is_some_and(|socket| {
             // A pong that was late itself, because its ping was read late, saves nobody.
             let was_late = socket.ponged_ms - socket.ponged_before_ms >= socket.patience_ms;
             let last_ms = if slow_network || was_late { socket.ponged_before_ms } else { socket.ponged_ms };
-            socket.patience_ms > 0 && gone_ms.saturating_sub(last_ms) >= socket.patience_ms
+            let last_ms = link.line.ponged_before_ms().unwrap_or(last_ms);
+            socket.patience_ms > 0 && gone_ms.saturating_sub(last_ms) >= patience_ms
         })
     }
 

@@ -109,6 +109,8 @@ pub struct LinkFacts {
     pub cut_step: Option<u64>,
     /// From here on its pong may be missed, in milliseconds; never, where nobody pings.
     pub pong_missed_ms: u64,
+    /// From here on its heartbeats may be missed, in milliseconds; where words wait for a POST, these do, too.
+    pub beat_missed_ms: u64,
     /// A rival logs in after it, or may have: the seat may be the other's, whatever becomes of that one.
     pub superseded: bool,
 }
@@ -169,6 +171,7 @@ impl Ledger {
             barred: false,
             cut_step: None,
             pong_missed_ms: u64::MAX,
+            beat_missed_ms: u64::MAX,
             superseded: false,
         });
         self.held.push(link);
@@ -279,7 +282,7 @@ impl Ledger {
         let accepted = facts.accepted.is_some_and(|step| step < since);
         let untouched = self.identities[identity].changed_step < since
             && !facts.superseded
-            && self.now_ms < facts.pong_missed_ms
+            && self.now_ms < facts.pong_missed_ms.min(facts.beat_missed_ms)
             && facts.excuse.is_none()
             && facts.is_intact();
         (accepted && untouched && !self.stopping).then_some(link)

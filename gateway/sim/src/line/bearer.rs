@@ -222,6 +222,19 @@ impl Bearer {
         }
     }
 
+    /// When the pong before the last was said, in milliseconds, if it was born polling.
+    pub fn ponged_before_ms(&self) -> Option<u64> {
+        match self {
+            Self::Line(_) => None,
+            Self::Polls(polls) => Some(polls.session.ponged_before_ms()),
+        }
+    }
+
+    /// Whether an upgrade came to nothing: the gateway pings at once then, whenever the last pong was.
+    pub fn broke_off(&self) -> bool {
+        matches!(self, Self::Polls(polls) if polls.broke_off)
+    }
+
     /// Whether it was born polling.
     pub fn is_session(&self) -> bool {
         matches!(self, Self::Polls(_))

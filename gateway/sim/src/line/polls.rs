@@ -40,6 +40,8 @@ pub struct Polls {
     upgrades_after: Option<u32>,
     /// It has probed: a NOOP may come.
     probed: bool,
+    /// An upgrade came to nothing: it was pinged at once.
+    pub broke_off: bool,
     /// It has said a close packet: a NOOP may come.
     closing: bool,
     forgotten: bool,
@@ -51,8 +53,8 @@ pub struct Polls {
     pub fault: Option<String>,
     /// WebSockets that were to carry the session.
     upgrades: u32,
-    /// The first of them was turned away, and nothing was heard of the session since.
-    closed_early: Option<&'static str>,
+    /// The first of them was turned away, and when; no later poll was answered since.
+    closed_early: Option<(&'static str, u64)>,
     /// A good WebSocket was turned away, and the session lives.
     pub turned_away: Option<&'static str>,
     /// The session was refused with this status.
@@ -79,6 +81,7 @@ impl Polls {
             upgrade: None,
             upgrades_after,
             probed: false,
+            broke_off: false,
             closing: false,
             forgotten: false,
             left: false,
@@ -183,7 +186,7 @@ impl Polls {
         self.cut |= self.was_cut();
         for mut conn in std::mem::take(&mut self.requests.conns) {
             conn.line.breathe_in(at_most);
-            if self.end.is_none() && self.hear(&mut conn) {
+            if self.end.is_none() && !self.left && self.hear(&mut conn) {
                 self.requests.conns.push(conn);
             } else {
                 conn.line.client().close();
@@ -204,11 +207,12 @@ impl Polls {
         self.note_busy();
     }
 
-    /// Breaks off: whatever waits is given up.
+    /// Breaks off: whatever waits is given up, and nobody reads what comes.
     pub fn leave(&mut self, how: Leaving) {
         if std::mem::replace(&mut self.left, true) {
             return;
         }
+        let how = if how == Leaving::HalfClose { Leaving::Close } else { how };
         let certain = how != Leaving::Reset || self.calm;
         let given_up = self.requests.certain_poll().filter(|_| certain);
         if self.requests.asks(Ask::Poll) {
@@ -257,8 +261,10 @@ impl Polls {
             return;
         }
         if self.is_carried() {
+            let words: Vec<Vec<u8>> = self.words.drain(..).collect();
+            self.session.says(&words, self.now_ms());
             if let Some(upgrade) = &mut self.upgrade {
-                self.words.drain(..).for_each(|word| upgrade.line.say(|out| out.extend_from_slice(&word)));
+                words.iter().for_each(|word| upgrade.line.say(|out| out.extend_from_slice(word)));
             }
             return;
         }
@@ -282,9 +288,7 @@ impl Polls {
     fn post(&mut self) {
         let most = if self.dice.chance(300) { 1 } else { self.words.len() };
         let words: Vec<Vec<u8>> = self.words.drain(..most).collect();
-        if words.iter().any(|word| word.starts_with(b"40")) {
-            self.session.greets();
-        }
+        self.session.says(&words, self.now_ms());
         let body = words.join(&ENGINEIO_SEPARATOR);
         self.ask(Ask::Post, Some(&body));
     }
@@ -313,6 +317,7 @@ impl Polls {
         let Some(upgrade) = &mut self.upgrade else { return };
         if !goes_on {
             self.seen.push(Seen::UpgradeAbandoned);
+            self.broke_off = true;
             if before == Step::Carries {
                 return self.leave(Leaving::Close);
             }
@@ -355,7 +360,7 @@ impl Polls {
             };
             conn.is_kept = true;
             self.answered(&request, conn.core, &head, &body);
-            return !head.last;
+            return !head.last && !self.left;
         }
         let Some(end) = conn.line.end else { return true };
         let Some(request) = conn.asks.take() else { return false };
@@ -365,6 +370,7 @@ impl Polls {
             self.end.get_or_insert(End::Reset);
         } else if conn.is_kept && conn.line.ear.is_empty() {
             // It was given up by the gateway while the request was on its way.
+            self.session.is_in_doubt(true);
             self.say(request, true);
         } else {
             self.end.get_or_insert(end);
@@ -379,10 +385,14 @@ impl Polls {
         self.note(|| format!("was answered {} to {:?} by core {core}", head.status, request.ask));
         match (request.ask, head.status) {
             (Ask::Open, 200) => self.opened(core, body),
-            (Ask::Poll | Ask::SecondPoll, 200) => {
+            // It came behind the other's answer after all. What is in two answers has no order: the client gives it up.
+            (Ask::SecondPoll, 200) => self.leave(Leaving::Close),
+            (Ask::Poll, 200) => {
                 if self.now_ms() >= request.said_ms + LATE_MS {
                     self.seen.push(Seen::PollAnsweredLate);
                 }
+                let lives = self.closed_early.take_if(|(_, at_ms)| request.said_ms > *at_ms);
+                self.turned_away = lives.map(|(how, _)| how);
                 self.polled(body);
             }
             (Ask::SecondPoll, 400) => self.seen.push(Seen::PollTwice),
@@ -409,12 +419,14 @@ impl Polls {
         };
         self.sid = Some(open.sid.to_owned());
         self.birth = core;
-        self.session.opened(u64::from(open.ping_interval_ms) + u64::from(open.ping_timeout_ms));
+        let patience_ms = u64::from(open.ping_interval_ms) + u64::from(open.ping_timeout_ms);
+        self.session.opened(patience_ms, self.now_ms());
         self.seen.push(Seen::PollingOpened);
         self.messages.push_back(body.to_vec());
     }
 
     fn polled(&mut self, body: &[u8]) {
+        self.session.is_in_doubt(false);
         if body.is_empty() {
             return self.fail("a poll was answered with nothing".into());
         }
@@ -433,9 +445,6 @@ impl Polls {
             }
         }
         self.upgrades_after = self.upgrades_after.map(|polls| polls.saturating_sub(1));
-        if self.end.is_none() {
-            self.turned_away = self.turned_away.or(self.closed_early.take());
-        }
     }
 
     fn hear_upgrade(&mut self) {
@@ -452,9 +461,10 @@ impl Polls {
                 let in_time = now_ms < upgrade.began_ms + UPGRADE_MS;
                 // One that comes while the gateway has not noticed that another is gone is one too many.
                 if in_time && self.upgrades == 1 && !upgrade.line.was_broken() {
-                    self.closed_early = Some(how);
+                    self.closed_early = Some((how, now_ms));
                 }
                 self.seen.push(Seen::UpgradeAbandoned);
+                self.broke_off = true;
                 if let Some(upgrade) = self.upgrade.take() {
                     upgrade.line.end_by(Leaving::Close);
                 }

@@ -58,9 +58,13 @@ pub struct Session {
     ended: Cell<bool>,
     /// Its client says nothing more.
     silent: Cell<bool>,
+    /// A connection ended on which something was asked, and the gateway may have read that.
+    in_doubt: Cell<bool>,
     /// The connection on which a poll that certainly waited was given up.
     given_up: RefCell<Option<Rc<Client>>>,
     patience_ms: Cell<u64>,
+    /// When its last pong was said, and the one before, in milliseconds.
+    ponged_ms: Cell<(u64, u64)>,
     quiet_since: Cell<Option<Moment>>,
 }
 
@@ -101,13 +105,24 @@ impl Session {
     }
 
     /// It was opened, and is told so much of its heartbeat.
-    pub fn opened(&self, patience_ms: u64) {
+    pub fn opened(&self, patience_ms: u64, now_ms: u64) {
         self.patience_ms.set(patience_ms);
+        self.ponged_ms.set((now_ms, now_ms));
     }
 
-    /// Its CONNECT is said.
-    pub fn greets(&self) {
-        self.greeted.set(true);
+    /// Words are said: its CONNECT may be among them, or a pong.
+    pub fn says(&self, words: &[Vec<u8>], now_ms: u64) {
+        if words.iter().any(|word| word.starts_with(b"40")) {
+            self.greeted.set(true);
+        }
+        if words.iter().any(|word| word == b"3") {
+            self.ponged_ms.set((now_ms, self.ponged_ms.get().0));
+        }
+    }
+
+    /// When the pong before the last was said, or when it was opened, in milliseconds.
+    pub fn ponged_before_ms(&self) -> u64 {
+        self.ponged_ms.get().1
     }
 
     /// A WebSocket is told to carry it.
@@ -123,6 +138,11 @@ impl Session {
     /// Whether that was so.
     pub fn was_carried(&self) -> bool {
         self.carried.get()
+    }
+
+    /// A request is said again because its connection ended: nobody can tell yet whether the session has survived that.
+    pub fn is_in_doubt(&self, doubt: bool) {
+        self.in_doubt.set(doubt);
     }
 
     /// Its client was told that it is over.
@@ -141,6 +161,7 @@ impl Session {
         let busy = self.busy.borrow();
         !self.ended.get()
             && !self.silent.get()
+            && !self.in_doubt.get()
             && busy.iter().chain(carrier.iter()).all(|client| is_intact(client))
     }
 

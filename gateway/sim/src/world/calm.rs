@@ -222,8 +222,10 @@ impl World {
             world.kernel.open_sockets() == 0 && world.house.letters() == 0
         });
         self.until("sessions that polled are over", self.settle_ms(), true, Self::is_rid_of_leavers);
-        // What their ends had to tell goes from hand to hand.
-        self.rest();
+        // What their ends had to tell goes from hand to hand, and no byte on a wire shows it.
+        for _ in 0..16 {
+            self.round(0);
+        }
     }
 
     /// A graceful stop answers what was asked before it.
