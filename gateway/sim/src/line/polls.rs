@@ -384,7 +384,7 @@ impl Polls {
         }
         self.note(|| format!("was answered {} to {:?} by core {core}", head.status, request.ask));
         match (request.ask, head.status) {
-            (Ask::Open, 200) => self.opened(core, body),
+            (Ask::Open, 200) => self.opened(core, body, request.said_ms),
             // It came behind the other's answer after all. What is in two answers has no order: the client gives it up.
             (Ask::SecondPoll, 200) => self.leave(Leaving::Close),
             (Ask::Poll, 200) => {
@@ -411,7 +411,7 @@ impl Polls {
         }
     }
 
-    fn opened(&mut self, core: usize, body: &[u8]) {
+    fn opened(&mut self, core: usize, body: &[u8], said_ms: u64) {
         let text = String::from_utf8_lossy(body).into_owned();
         let open = text.strip_prefix('0').and_then(|data| decode_open(data).ok());
         let Some(open) = open.filter(|open| open.may_upgrade) else {
@@ -420,7 +420,7 @@ impl Polls {
         self.sid = Some(open.sid.to_owned());
         self.birth = core;
         let patience_ms = u64::from(open.ping_interval_ms) + u64::from(open.ping_timeout_ms);
-        self.session.opened(patience_ms, self.now_ms());
+        self.session.opened(patience_ms, said_ms);
         self.seen.push(Seen::PollingOpened);
         self.messages.push_back(body.to_vec());
     }

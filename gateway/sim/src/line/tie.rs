@@ -63,7 +63,7 @@ pub struct Session {
     /// The connection on which a poll that certainly waited was given up.
     given_up: RefCell<Option<Rc<Client>>>,
     patience_ms: Cell<u64>,
-    /// When its last pong was said, and the one before, in milliseconds.
+    /// When its last pong was said, and the one before, or when it was asked for, in milliseconds.
     ponged_ms: Cell<(u64, u64)>,
     quiet_since: Cell<Option<Moment>>,
 }
@@ -105,9 +105,9 @@ impl Session {
     }
 
     /// It was opened, and is told so much of its heartbeat.
-    pub fn opened(&self, patience_ms: u64, now_ms: u64) {
+    pub fn opened(&self, patience_ms: u64, asked_ms: u64) {
         self.patience_ms.set(patience_ms);
-        self.ponged_ms.set((now_ms, now_ms));
+        self.ponged_ms.set((asked_ms, asked_ms));
     }
 
     /// Words are said: its CONNECT may be among them, or a pong.
@@ -120,7 +120,7 @@ impl Session {
         }
     }
 
-    /// When the pong before the last was said, or when it was opened, in milliseconds.
+    /// When the pong before the last was said, or when it was asked for, in milliseconds.
     pub fn ponged_before_ms(&self) -> u64 {
         self.ponged_ms.get().1
     }
