@@ -53,7 +53,7 @@ pub struct Polls {
     pub fault: Option<String>,
     /// WebSockets that were to carry the session.
     upgrades: u32,
-    /// The first of them was turned away, and when; no later poll was answered since.
+    /// The first was turned away, and when; no later poll was answered.
     closed_early: Option<(&'static str, u64)>,
     /// A good WebSocket was turned away, and the session lives.
     pub turned_away: Option<&'static str>,
@@ -175,7 +175,7 @@ impl Polls {
         if self.forgotten && self.requests.conns.iter().all(|conn| conn.line.is_silent()) {
             self.session.falls_silent(None);
         }
-        self.note_busy();
+        self.session.waits_on(self.busy());
     }
 
     /// Hears at most so many bytes of each connection.
@@ -204,7 +204,7 @@ impl Polls {
             self.close_all(Leaving::Close);
             self.session.falls_silent(None);
         }
-        self.note_busy();
+        self.session.waits_on(self.busy());
     }
 
     /// Breaks off: whatever waits is given up, and nobody reads what comes.
@@ -220,21 +220,17 @@ impl Polls {
         }
         self.close_all(how);
         self.session.falls_silent(given_up);
-        self.note_busy();
+        self.session.waits_on(self.busy());
     }
 
     fn is_carried(&self) -> bool {
-        self.upgrade.as_ref().is_some_and(|upgrade| upgrade.step == Step::Carries)
+        matches!(&self.upgrade, Some(upgrade) if upgrade.step == Step::Carries)
     }
 
     fn busy(&self) -> impl Iterator<Item = Rc<Client>> {
         let conns = self.requests.conns.iter().filter(|conn| conn.asks.is_some()).map(|conn| &conn.line);
         let carrier = self.upgrade.iter().filter(|_| self.is_carried()).map(|upgrade| &upgrade.line);
         conns.chain(carrier).map(|line| line.client().clone())
-    }
-
-    fn note_busy(&self) {
-        self.session.waits_on(self.busy());
     }
 
     fn now_ms(&self) -> u64 {
@@ -368,6 +364,8 @@ impl Polls {
         if conn.line.was_broken() {
             self.cut = true;
             self.end.get_or_insert(End::Reset);
+        } else if request.ask == Ask::Post {
+            self.leave(Leaving::Close);
         } else if conn.is_kept && conn.line.ear.is_empty() {
             // It was given up by the gateway while the request was on its way.
             self.session.is_in_doubt(true);
