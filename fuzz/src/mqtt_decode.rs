@@ -38,7 +38,7 @@ fn check_fields(packet: &Packet<'_>) {
     let is_filter = |filter: &str| !filter.is_empty() && is_text(filter);
     match packet {
         Packet::Connect(connect) => {
-            assert!(is_text(connect.client_id) && connect.username.is_none_or(is_text));
+            assert!(!connect.client_id.contains('\0'));
             assert!(connect.username.is_some() || connect.password.is_none());
             assert!(connect.will.is_none_or(|will| is_topic(will.topic)));
         }

@@ -73,7 +73,7 @@ impl<'a> Connect<'a> {
         Ok(Self { client_id, clean_session, keep_alive_s, will, username, password })
     }
 
-    /// Appends the packet. Client identifier, will topic and user name must be free of control characters and the will's
+    /// Appends the packet. Client identifier and user name must be free of U+0000, and the will's
     /// topic a topic name, which is only asserted in debug builds.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ impl<'a> Connect<'a> {
 
     fn is_well_spelled(&self) -> bool {
         let texts = [Some(self.client_id), self.username];
-        !texts.iter().flatten().any(|text| text.contains(char::is_control))
+        !texts.iter().flatten().any(|text| text.contains('\0'))
             && self.will.is_none_or(|will| text::is_topic_name(&[will.topic]))
     }
 

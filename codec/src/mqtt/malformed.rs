@@ -35,8 +35,9 @@ pub enum Malformed {
     IllFormedUtf8,
     /// "A UTF-8 encoded string MUST NOT include an encoding of the null character U+0000" [MQTT-1.5.3-2].
     NullCharacter,
-    /// "The data SHOULD NOT include encodings of the Unicode code points" U+0001 to U+001F and U+007F to U+009F. "If a
-    /// receiver [...] receives a Control Packet containing any of them it MAY close the Network Connection" (1.5.3).
+    /// In a topic name or a topic filter: "The data SHOULD NOT include encodings of the Unicode code points" U+0001 to
+    /// U+001F and U+007F to U+009F. "If a receiver [...] receives a Control Packet containing any of them it MAY close
+    /// the Network Connection" (1.5.3).
     ControlCharacter,
     /// "SUBSCRIBE, UNSUBSCRIBE, and PUBLISH (in those cases where the QoS is set to greater than 0) Control Packets
     /// MUST contain a non-zero 16-bit Packet Identifier" [MQTT-2.3.1-1]; the acknowledgements echo it

@@ -14,22 +14,19 @@ pub(super) fn binary<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Malformed>
     cursor.take(usize::from(length)).ok_or(Malformed::Truncated)
 }
 
-/// A UTF-8 string without control characters. A byte order mark is text like any other and stays [MQTT-1.5.3-3].
+/// A UTF-8 string without U+0000. A byte order mark is text like any other and stays [MQTT-1.5.3-3].
 #[inline]
 pub(super) fn string<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Malformed> {
     let bytes = binary(cursor)?;
     let text = utf8(bytes)?;
-    if any_unusual(HIGHEST_CONTROL, bytes) {
-        check_controls(text)?;
-    }
-    Ok(text)
+    if any_unusual(0, bytes) && bytes.contains(&0) { Err(Malformed::NullCharacter) } else { Ok(text) }
 }
 
 /// The last of U+0000 to U+001F.
 const HIGHEST_CONTROL: u8 = 0x1f;
 
-/// U+0001 to U+001F and U+007F to U+009F may end a connection (1.5.3), and nobody who means well writes them: they are
-/// there to break a log or a terminal.
+/// U+0001 to U+001F and U+007F to U+009F may end a connection (1.5.3), and nobody who means well writes them in a topic:
+/// they are there to break a log or a terminal. The names in CONNECT are left to whoever can refuse them with a code.
 #[cold]
 fn check_controls(text: &str) -> Result<(), Malformed> {
     match text.chars().find(|character| character.is_control()) {
@@ -60,10 +57,13 @@ fn check_unusual_topic(text: &str) -> Result<(), Malformed> {
     if text.contains(['#', '+']) { Err(Malformed::TopicWildcard) } else { Ok(()) }
 }
 
-/// A topic filter: at least one character; its wildcards are not looked at.
+/// A topic filter: at least one character, no control character; its wildcards are not looked at.
 #[inline]
 pub(super) fn topic_filter<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Malformed> {
     let text = string(cursor)?;
+    if any_unusual(HIGHEST_CONTROL, text.as_bytes()) {
+        check_controls(text)?;
+    }
     if text.is_empty() { Err(Malformed::FilterEmpty) } else { Ok(text) }
 }
 
@@ -149,8 +149,11 @@ mod tests {
                     let bytes = field(&content);
                     assert_eq!(topic_name(&mut Cursor::new(&bytes)), Err(error), "{length} {place}");
                     let text = string(&mut Cursor::new(&bytes));
-                    let free = byte == b'#' || byte == b'+';
+                    let free = !matches!(byte, 0 | 0x80);
                     assert_eq!(text.is_ok(), free, "{length} {place}");
+                    let filter = topic_filter(&mut Cursor::new(&bytes));
+                    let free = byte == b'#' || byte == b'+';
+                    assert_eq!(filter.is_ok(), free, "{length} {place}");
                 }
             }
         }
@@ -158,11 +161,11 @@ mod tests {
 
     #[test]
     fn tells_the_last_control_characters_from_other_text() {
-        let read = |text: &str| string(&mut Cursor::new(&field(text.as_bytes()))).map(str::len);
+        let read = |text: &str| topic_filter(&mut Cursor::new(&field(text.as_bytes()))).map(str::len);
         for control in ["\u{80}", "\u{9f}", "caf\u{e9}\u{85}"] {
             assert_eq!(read(control), Err(Malformed::ControlCharacter), "{control:?}");
         }
-        for text in ["", " ", "~", "\u{a0}", "caf\u{e9}", "\u{feff}", "\u{10ffff}"] {
+        for text in [" ", "~", "\u{a0}", "caf\u{e9}", "\u{feff}", "\u{10ffff}"] {
             assert_eq!(read(text), Ok(text.len()), "{text:?}");
         }
     }

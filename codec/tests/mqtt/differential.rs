@@ -40,7 +40,7 @@ const DIFFERENCES: [(Difference, &str); 25] = {
         ),
         (Stricter(Surplus), "MQTT-3.1.4-1: bytes behind the last field of CONNECT"),
         (Stricter(NullCharacter), "MQTT-1.5.3-2: U+0000 in any text"),
-        (Stricter(ControlCharacter), "1.5.3: a control character in any text"),
+        (Stricter(ControlCharacter), "1.5.3: a control character in a topic"),
         (
             Stricter(PacketIdZero),
             "MQTT-2.3.1-1: identifier 0 in SUBSCRIBE, UNSUBSCRIBE and the acknowledgements",

@@ -113,7 +113,14 @@ impl Broker {
     /// What a client said. `false`: it broke a rule.
     fn hear(&mut self, cx: &mut Cx<'_, Self>, conn: Key, event: Event<'_>) -> bool {
         match event {
-            Event::Connect(connect) => self.connect(cx, conn, &connect),
+            Event::Connect(connect) => {
+                // A receiver may do so (1.5.3), and a suite wants it.
+                let names = [Some(connect.client_id), connect.username];
+                if names.iter().flatten().any(|name| name.contains(char::is_control)) {
+                    return false;
+                }
+                self.connect(cx, conn, &connect);
+            }
             Event::Publish(arrival) => self.arrive(cx, conn, &arrival),
             Event::Subscribe(subscribe) => return self.subscribe(cx, conn, &subscribe),
             Event::Unsubscribe(unsubscribe) => return self.unsubscribe(cx, conn, &unsubscribe),
