@@ -278,7 +278,11 @@ impl Device {
         }
         if link.beaten && link.line.is_session() {
             let within_ms = scene.ledger.limits.heartbeat_offline_ms / 3;
-            scene.ledger.links[link.id].beat_missed_ms = link.whole_ms + within_ms;
+            // A silence that was long enough may have been the end of it: what is said later revives nobody.
+            let missed_ms = &mut scene.ledger.links[link.id].beat_missed_ms;
+            if *missed_ms == u64::MAX || link.whole_ms < *missed_ms {
+                *missed_ms = link.whole_ms + within_ms;
+            }
         }
         let deaf = link.deaf && !scene.calm;
         link.line.breathe_in(match (deaf, scene.calm) {

@@ -217,7 +217,9 @@ impl Ledger {
         let facts = &mut self.links[link];
         facts.accepted = Some(step);
         let identity = &mut self.identities[facts.identity];
-        if !facts.barred {
+        // CONNACK may be read long after it was said, also from a connection that has been replaced: a removal that came after
+        // CONNECT may have come after both.
+        if !facts.barred && facts.greeted_step() >= identity.decided.said_step {
             identity.known_step.get_or_insert(step);
         }
         if identity.possible.len() > 1 {
