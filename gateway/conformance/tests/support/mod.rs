@@ -102,8 +102,12 @@ pub fn node_modules() -> PathBuf {
     let stamp = folder.join("installed");
     if std::fs::read_to_string(&stamp).unwrap_or_default() != wanted {
         std::fs::copy(&manifest, folder.join("package.json")).expect("target can be written");
-        let npm = ["install", "--silent", "--no-audit", "--no-fund", "--prefix"];
-        run(Command::new("npm").args(npm).arg(&folder));
+        // An install that hangs, as npm does once in a while, is ended and begun anew.
+        let mut npm = Command::new("timeout");
+        npm.args(["120", "npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(&folder);
+        if !npm.status().is_ok_and(|status| status.success()) {
+            run(&mut npm);
+        }
         std::fs::write(&stamp, wanted).expect("a stamp");
     }
     folder.join("node_modules")
