@@ -8,4 +8,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 wrapper="$PWD/gateway/sim/planted-rustc.sh"
-exec env RUSTC_WORKSPACE_WRAPPER="$wrapper" cargo run --quiet -p sim --bin sim -- --planted all "$@"
+exec env RUSTC_WORKSPACE_WRAPPER="$wrapper" cargo run --quiet -p sim --bin sim -- --planted all --seeds 3000 "$@"

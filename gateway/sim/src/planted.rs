@@ -53,9 +53,9 @@ bugs! {
     "revoked-stays" in "gateway/src/device/presence.rs":
         "a connection outlives its revoked key" => Isolation;
     "tools-outlive-connection" in "gateway/src/device/row.rs":
-        "the tools of a device that left are still offered" => Presence;
+        "the tools of a device that left are still offered" => Presence, Invariants;
     "deadline-not-armed" in "gateway/src/command/ask.rs":
-        "a command has no deadline" => RightAnswer, Progress;
+        "a command has no deadline" => RightAnswer, Progress, Promptness;
     "repeat-runs-again" in "gateway/src/command/ask.rs":
         "a request repeated under its idempotency key runs again" => Invariants, Wire, OneAnswer;
     "queue-jumped" in "gateway/src/command/ask.rs":
