@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// Tool names that one core keeps; with the two names behind each, some 150 bytes a tool.
 const TOOLS_MAX: usize = 262_144;
+/// Tables that one core keeps: they are looked through for each call, and an agent of few devices has its names worked out soon.
+const TABLES_MAX: usize = 256;
 
 /// Which agent of a name, and how often its list had changed.
 pub type Changes = (u64, u64);
@@ -77,7 +79,7 @@ impl Owners {
         }
         self.tools += rows.len();
         self.tables.push_back(Table { agent: agent.name_shared().clone(), changes, rows });
-        while self.tools > TOOLS_MAX {
+        while self.tools > TOOLS_MAX || self.tables.len() > TABLES_MAX {
             let oldest = self.tables.pop_front();
             self.tools -= oldest.map_or(0, |table| table.rows.len());
         }
@@ -130,6 +132,17 @@ mod tests {
         agent.count_list_change();
         owners.keep(&agent, before, &lamp());
         assert!(owners.find(&agent, "device__lamp__is_online").is_none());
+    }
+
+    #[test]
+    fn many_agents_of_few_tools_have_a_ceiling_too() {
+        let agents: Vec<_> = (0..=TABLES_MAX).map(|n| Agent::for_tests(&format!("a{n}"))).collect();
+        let mut owners = Owners::default();
+        for agent in &agents {
+            owners.keep(agent, agent.list_changes(), &lamp());
+        }
+        assert_eq!((owners.tables.len(), owners.tools), (TABLES_MAX, TABLES_MAX));
+        assert!(owners.find(&agents[0], "x").is_none() && owners.find(&agents[1], "x").is_some());
     }
 
     #[test]

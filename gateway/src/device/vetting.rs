@@ -1,8 +1,8 @@
 //! Vetting: what happens to a connection whose key the key file does not vouch for.
 //!
 //! Owns the wait for the gatekeeper's word, at the log-in and again while the connection is served. Nothing behind CONNECT is
-//! looked at meanwhile [MQTT-3.1.4-5], and it counts as the stranger it is; a wait has an end, and a refusal for want of an answer is one that may be tried again
-//! (CONNACK 3). Never asks about a key that the file knows: the file's word is final, and only the failure is counted.
+//! looked at meanwhile [MQTT-3.1.4-5], and it counts as the stranger it is; a wait has an end, and a refusal for want of an
+//! answer is one that may be tried again (CONNACK 3). Never asks about a key that the file knows: the file's word is final, and only the failure is counted.
 
 use super::admission::{Refusal, UNAVAILABLE, is_good_for, may_be_device};
 use super::claim::Claim;
