@@ -8,7 +8,7 @@ use crate::agent::http::HttpPeer;
 use crate::agent::owners::Owners;
 use crate::agent::ticket::Ticket;
 use crate::auth::Keys;
-use crate::auth::mail::FromGatekeeper;
+use crate::auth::mail::{FromGatekeeper, QuestionNumber};
 use crate::buffers::Buffers;
 use crate::command::again::Attempt;
 use crate::command::pending::Pending;
@@ -126,6 +126,8 @@ pub struct Shard {
     pub(crate) unidentified: Unidentified,
     pub(crate) unheard: Unheard,
     pub(crate) antechamber: Antechamber,
+    /// The last question that this core asked the gatekeeper.
+    pub(crate) questions: QuestionNumber,
     pub(crate) lines: Lines,
     /// Where the sessions are that were born polling, here or elsewhere, and are known here.
     pub(crate) sids: HashMap<u128, Whereabouts, BuildHasherDefault<SipHasher13>>,
@@ -176,6 +178,7 @@ impl Shard {
             peers: Peers::default(),
             unheard: Unheard::default(),
             antechamber: Antechamber::default(),
+            questions: QuestionNumber::default(),
             sids: HashMap::default(),
             devices: Registry::default(),
             conflicts: Conflicts::default(),

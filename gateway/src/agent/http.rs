@@ -9,7 +9,7 @@ use super::lua;
 use super::routes::{Access, Endpoint, Found, Route, Tongue, find};
 use super::tap::TapStream;
 use super::vetting::{Asked, Denied, Whole};
-use crate::auth::mail::Judged;
+use crate::auth::mail::{Judged, QuestionNumber};
 use crate::auth::{Agent, Grant, OpenStream};
 use crate::config::Serves;
 use crate::device::control::Wish;
@@ -48,7 +48,7 @@ pub struct HttpPeer {
     /// The key of its last request, if it was a right one.
     pub grant: Option<Arc<Grant>>,
     /// The gatekeeper has been asked whether that key still is one.
-    pub rechecking: bool,
+    pub rechecking: Option<QuestionNumber>,
     /// The gatekeeper's last word on a key that it showed.
     pub heard: Option<Box<Judged>>,
     /// Why we hung up, where that is not the end of an answer.
@@ -115,7 +115,7 @@ impl HttpPeer {
             opened_at: now,
             identified: false,
             grant: None,
-            rechecking: false,
+            rechecking: None,
             heard: None,
             verdict: None,
         }
@@ -239,7 +239,9 @@ impl Shard {
             self.problem(cx, conn, ApiError::NotFound, &Problem::default());
             return None;
         };
-        match self.who_asks(cx, conn, route, request, agent) {
+        let asked = self.who_asks(cx, conn, route, request, agent);
+        self.forget_spent_word(conn);
+        match asked {
             Ok(caller) => Some(Admitted { endpoint: route.endpoint, name, caller }),
             Err(Denied::For(error)) => {
                 self.turn_down(cx, conn, error, route);

@@ -8,7 +8,7 @@
 use super::errors::{ApiError, Problem};
 use super::http::{Caller, HttpPeer, Waits};
 use super::routes::{Access, Route};
-use crate::auth::mail::{Judged, Question, ToGatekeeper, Verdict, Via};
+use crate::auth::mail::{Judged, Question, QuestionNumber, ToGatekeeper, Verdict, Via};
 use crate::auth::{Agent, Digest, Grant, Known, Operations, Sealed};
 use crate::device::vetting::stands;
 use crate::mail::Mail;
@@ -53,6 +53,7 @@ pub(super) enum Whole {
 /// A request that waits for the gatekeeper's word.
 #[derive(Debug)]
 pub struct Asked {
+    number: QuestionNumber,
     digest: Digest,
     agent: Box<str>,
     /// The request; none when its body is still to come, and its head waits in the connection.
@@ -66,7 +67,7 @@ impl HttpPeer {
     pub(super) fn next_recheck(&self) -> Option<Instant> {
         let under_way =
             matches!(self.waits, Waits::Ticket(_) | Waits::Opening(_) | Waits::Stream(_) | Waits::Tap(_));
-        self.grant.as_ref().filter(|_| under_way && !self.rechecking)?.ask_again_at()
+        self.grant.as_ref().filter(|_| under_way && self.rechecking.is_none())?.ask_again_at()
     }
 }
 
@@ -187,6 +188,13 @@ impl Shard {
         }
     }
 
+    /// A word of the gatekeeper that is no yes is for the one request that asked, even if that came to need it no more.
+    pub(super) fn forget_spent_word(&mut self, conn: Key) {
+        if let Some(peer) = self.peers.http_mut(conn) {
+            peer.heard.take_if(|heard| !matches!(heard.verdict, Verdict::Yes(_)));
+        }
+    }
+
     /// Asks the gatekeeper; the request waits.
     pub(super) fn ask_about_request(
         &mut self,
@@ -199,12 +207,13 @@ impl Shard {
         let Some(opened) = cx.opened(conn) else { return };
         let until = cx.now() + Duration::from_millis(self.facts.limits.auth_wait_ms);
         let Doubt { digest, secret, agent, finds } = doubt;
-        let (from, asked_for) = (cx.core(), agent.clone());
+        let (from, number, asked_for) = (cx.core(), self.questions.count(), agent.clone());
         let letter = match finds {
-            true => ToGatekeeper::Find { from, asker: conn, digest, agent: asked_for },
+            true => ToGatekeeper::Find { from, asker: conn, number, digest, agent: asked_for },
             false => ToGatekeeper::Judge(Box::new(Question {
                 from,
                 asker: conn,
+                number,
                 source: opened.peer.ip(),
                 agent: asked_for,
                 device: None,
@@ -218,7 +227,7 @@ impl Shard {
         cx.post(self.facts.gatekeeper, Mail::Gatekeeper(letter));
         if let Some(peer) = self.peers.http_mut(conn) {
             let request = (whole == Whole::Request).then(|| request.keep());
-            peer.waits = Waits::Verdict(Box::new(Asked { digest, agent, request, until }));
+            peer.waits = Waits::Verdict(Box::new(Asked { number, digest, agent, request, until }));
         }
     }
 
@@ -227,9 +236,8 @@ impl Shard {
         let conn = judged.asker;
         let Some(peer) = self.peers.http_mut(conn) else { return };
         let asked = match std::mem::replace(&mut peer.waits, Waits::Request) {
-            Waits::Verdict(asked) if asked.digest.same(&judged.digest) && asked.agent == judged.agent => {
-                asked
-            }
+            Waits::Verdict(asked) if asked.number == judged.number => asked,
+            // An earlier request has been refused for want of this word.
             other => return peer.waits = other,
         };
         peer.heard = Some(Box::new(judged));
@@ -248,11 +256,9 @@ impl Shard {
         if asked.until > now {
             return;
         }
-        let (digest, agent) = (asked.digest, asked.agent.clone());
-        self.request_judged(
-            cx,
-            Judged { asker: conn, digest, agent, again: false, verdict: Verdict::Unavailable },
-        );
+        let (number, digest, agent) = (asked.number, asked.digest, asked.agent.clone());
+        let verdict = Verdict::Unavailable;
+        self.request_judged(cx, Judged { asker: conn, number, digest, agent, again: false, verdict });
     }
 
     /// A wrong key from a source that is locked out.
@@ -266,21 +272,27 @@ impl Shard {
     /// Asks again about a connection that is being served, because it is time.
     pub(super) fn recheck_agent(&mut self, cx: &mut Cx<'_>, conn: Key) {
         let Some(grant) = self.peers.http_mut(conn).and_then(|peer| peer.grant.clone()) else { return };
-        if self.ask_again(cx, conn, &grant, None, Via::Http)
-            && let Some(peer) = self.peers.http_mut(conn)
-        {
-            peer.rechecking = true;
+        let asked = self.ask_again(cx, conn, &grant, None, Via::Http);
+        if let Some(peer) = self.peers.http_mut(conn) {
+            peer.rechecking = asked;
         }
     }
 
     /// The gatekeeper's word on a connection that is being served.
-    pub(crate) fn agent_rechecked(&mut self, cx: &mut Cx<'_>, conn: Key, verdict: Verdict) {
+    pub(crate) fn agent_rechecked(&mut self, cx: &mut Cx<'_>, judged: Judged) {
+        let conn = judged.asker;
         let Some(peer) = self.peers.http_mut(conn) else { return };
-        peer.rechecking = false;
-        let Some(grant) = peer.grant.take() else { return };
-        match stands(&grant, verdict, cx) {
-            Some(grant) if grant.allows(Operations::AGENT) => peer.grant = Some(grant),
-            Some(_) | None => self.dismiss(cx, conn),
+        if peer.rechecking.take_if(|asked| *asked == judged.number).is_none() {
+            return;
+        }
+        // The next request may have shown another key meanwhile, of which nothing was said.
+        let meant =
+            |grant: &Grant| grant.digest().same(&judged.digest) && *grant.agent.name() == *judged.agent;
+        if let Some(grant) = peer.grant.take_if(|grant| meant(grant)) {
+            match stands(&grant, judged.verdict, cx) {
+                Some(grant) if grant.allows(Operations::AGENT) => peer.grant = Some(grant),
+                Some(_) | None => self.dismiss(cx, conn),
+            }
         }
         self.set_deadline(cx, conn);
     }

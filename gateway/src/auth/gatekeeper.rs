@@ -22,7 +22,7 @@ use super::flights::{FlightRules, Flights};
 use super::lockout::{Lockout, LockoutRules};
 use super::mail::{FromGatekeeper, Judged, Question, ToGatekeeper, Verdict, Via};
 use super::verdicts::{Known, VerdictRules, Verdicts, Vouched};
-use super::{Digest, Grant, Roster, Sealed};
+use super::{Grant, Roster, Sealed};
 use crate::device::name::HomeHash;
 use crate::log::Shown;
 
@@ -112,7 +112,10 @@ impl Gatekeeper {
         match mail {
             ToGatekeeper::Judge(question) => self.judge(*question, now),
             ToGatekeeper::Heard { flight, answer } => self.heard(flight, answer, now),
-            ToGatekeeper::Find { from, asker, digest, agent } => self.find(from, asker, digest, agent),
+            ToGatekeeper::Find { from, asker, number, digest, agent } => {
+                let verdict = self.find(&agent);
+                self.say(from, Judged { asker, number, digest, agent, again: false, verdict });
+            }
             ToGatekeeper::Forgive => self.lockout.forgive(),
             ToGatekeeper::Count { core, ticket } => self.count(core, ticket),
         }
@@ -221,16 +224,17 @@ impl Gatekeeper {
     }
 
     fn answer(&mut self, question: Question, verdict: Verdict) {
-        let Question { from, asker, agent, digest, again, .. } = question;
-        let judged = Judged { asker, digest, agent, again, verdict };
-        self.answers.push_back((from, FromGatekeeper::Judged(judged)));
+        let Question { from, asker, number, agent, digest, again, .. } = question;
+        self.say(from, Judged { asker, number, digest, agent, again, verdict });
     }
 
-    fn find(&mut self, from: usize, asker: Key, digest: Digest, agent: Box<str>) {
-        let found = self.service.as_ref().and_then(|service| service.roster.known(&agent));
-        let verdict = found.map_or(Verdict::No { locked: None }, Verdict::Known);
-        let judged = Judged { asker, digest, agent, again: false, verdict };
-        self.answers.push_back((from, FromGatekeeper::Judged(judged)));
+    fn say(&mut self, to: usize, judged: Judged) {
+        self.answers.push_back((to, FromGatekeeper::Judged(judged)));
+    }
+
+    fn find(&self, agent: &str) -> Verdict {
+        let found = self.service.as_ref().and_then(|service| service.roster.known(agent));
+        found.map_or(Verdict::No { locked: None }, Verdict::Known)
     }
 
     fn count(&mut self, core: usize, ticket: Key) {

@@ -30,6 +30,8 @@ pub enum ToGatekeeper {
         from: usize,
         /// The connection for which it asks.
         asker: Key,
+        /// Which of that core's questions this is.
+        number: QuestionNumber,
         /// The operator's key.
         digest: Digest,
         /// The agent.
@@ -53,6 +55,8 @@ pub struct Question {
     pub from: usize,
     /// The connection for which it asks.
     pub asker: Key,
+    /// Which of that core's questions this is.
+    pub number: QuestionNumber,
     /// Where that connection comes from.
     pub source: IpAddr,
     /// The agent it claims to belong to, or whose path it asked for; empty where the path names none.
@@ -70,6 +74,11 @@ pub struct Question {
     /// The connection is served already; the question is whether it still may be.
     pub again: bool,
 }
+
+/// Tells a question from every other of the core that asks. A question that expired on its way is answered all the same, and by
+/// then its connection may have asked the next one about the same key: only the number says which of them is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct QuestionNumber(u64);
 
 /// How a peer speaks, in the word that the service is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,6 +110,8 @@ pub enum FromGatekeeper {
 pub struct Judged {
     /// The connection for which it was asked.
     pub asker: Key,
+    /// Which question it was.
+    pub number: QuestionNumber,
     /// The key.
     pub digest: Digest,
     /// The agent.
@@ -125,6 +136,14 @@ pub enum Verdict {
     },
     /// It cannot be judged now.
     Unavailable,
+}
+
+impl QuestionNumber {
+    /// Counts one more question. The answer is its number.
+    pub fn count(&mut self) -> Self {
+        self.0 += 1;
+        *self
+    }
 }
 
 impl Via {

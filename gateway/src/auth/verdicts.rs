@@ -173,7 +173,7 @@ impl Entry {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::mail::Via;
+    use super::super::mail::{QuestionNumber, Via};
     use super::super::{Digest, Roster, Sealed};
     use super::*;
 
@@ -188,6 +188,7 @@ pub(super) mod tests {
         Question {
             from: 0,
             asker: engine::Key { index: 1, generation: 1 },
+            number: QuestionNumber::default(),
             source: [192, 0, 2, 1].into(),
             agent: "a".into(),
             device: device.map(Into::into),

@@ -20,6 +20,7 @@ use super::tap::Way;
 use super::topic::{Inbound, Outbound, own_suffix};
 use super::vetting::{Barred, Waiting};
 use super::wire::Wire;
+use crate::auth::mail::QuestionNumber;
 use crate::ending::by_reason;
 use crate::metrics::Direction;
 use crate::peer::Peer;
@@ -47,7 +48,7 @@ pub struct MqttPeer {
     /// A manifest of this connection is being compiled: nothing more is read until it is accepted.
     pub describing: bool,
     /// The gatekeeper has been asked whether it may stay.
-    pub rechecking: bool,
+    pub rechecking: Option<QuestionNumber>,
     /// Why we hung up, once we have.
     pub verdict: Option<Reason>,
 }
@@ -77,7 +78,7 @@ impl MqttPeer {
             wire: Wire::Plain,
             standing: Standing::Stranger,
             describing: false,
-            rechecking: false,
+            rechecking: None,
             verdict: None,
         }
     }

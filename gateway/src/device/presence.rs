@@ -55,7 +55,7 @@ impl Shard {
                         None
                     }
                 };
-                let (seated, rechecking) = (peer.seated(), peer.rechecking);
+                let (seated, rechecking) = (peer.seated(), peer.rechecking.is_some());
                 let sweep = seated.and_then(|device| self.next_sweep(device));
                 let recheck = seated.filter(|_| !rechecking).and_then(|device| self.next_recheck(device));
                 [held_up, sweep, recheck].into_iter().flatten().chain([session]).min()

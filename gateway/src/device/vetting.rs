@@ -9,7 +9,7 @@ use super::claim::Claim;
 use super::conversation::Standing;
 use super::lines::Lines;
 use super::status::Reason;
-use crate::auth::mail::{Judged, Question, ToGatekeeper, Verdict, Via};
+use crate::auth::mail::{Judged, Question, QuestionNumber, ToGatekeeper, Verdict, Via};
 use crate::auth::{Grant, Known};
 use crate::mail::Mail;
 use crate::metrics::{AuthOutcome, Transport};
@@ -29,6 +29,7 @@ const RECHECK_LATER: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Waiting {
     claim: Claim,
+    number: QuestionNumber,
     /// When it is refused for now, if no word has come.
     pub until: Instant,
     /// What is wrong with its key, if the gatekeeper knows no better.
@@ -55,11 +56,13 @@ impl Shard {
     ) {
         let (Some(opened), Some(via)) = (self.lines.opened(cx, conn), self.via(conn)) else { return };
         let until = cx.now() + Duration::from_millis(self.facts.limits.auth_wait_ms);
+        let number = self.questions.count();
         // The file's word on a key that it knows is final: no service is asked about one that was revoked or is another's.
         let known = !matches!(self.keys.look_up(&claim.digest), Known::Unknown);
         let question = Question {
             from: cx.core(),
             asker: conn,
+            number,
             source: opened.peer.ip(),
             agent: claim.agent.clone(),
             device: Some(claim.device.clone()),
@@ -76,7 +79,7 @@ impl Shard {
         }
         self.antechamber.enter(self.facts.home.of(&claim.agent, &claim.device), conn);
         if let Some(peer) = self.peers.mqtt_mut(conn) {
-            peer.standing = Standing::Waiting(Box::new(Waiting { claim, until, doubt }));
+            peer.standing = Standing::Waiting(Box::new(Waiting { claim, number, until, doubt }));
         }
     }
 
@@ -89,10 +92,10 @@ impl Shard {
     }
 
     /// The gatekeeper's word on the claim of a connection that still waits for it.
-    pub(crate) fn claim_judged(&mut self, cx: &mut Cx<'_>, conn: Key, verdict: Verdict) {
+    fn claim_judged(&mut self, cx: &mut Cx<'_>, conn: Key, number: QuestionNumber, verdict: Verdict) {
         let Some(peer) = self.peers.mqtt_mut(conn) else { return };
         let waiting = match std::mem::replace(&mut peer.standing, Standing::Stranger) {
-            Standing::Waiting(waiting) => waiting,
+            Standing::Waiting(waiting) if waiting.number == number => waiting,
             other => return peer.standing = other,
         };
         let claim = &waiting.claim;
@@ -155,7 +158,8 @@ impl Shard {
         let Some(peer) = self.peers.mqtt_mut(conn) else { return false };
         match &peer.standing {
             Standing::Waiting(waiting) if waiting.until <= now => {
-                self.claim_judged(cx, conn, Verdict::Unavailable);
+                let number = waiting.number;
+                self.claim_judged(cx, conn, number, Verdict::Unavailable);
             }
             Standing::Barred(barred) if barred.until <= now => {
                 let left = barred.free_at.saturating_duration_since(now);
@@ -187,7 +191,7 @@ impl Shard {
 
     /// Asks again about a seated device, if it is time.
     pub(crate) fn recheck_device(&mut self, cx: &mut Cx<'_>, conn: Key) {
-        let Some(peer) = self.peers.mqtt_mut(conn).filter(|peer| !peer.rechecking) else { return };
+        let Some(peer) = self.peers.mqtt_mut(conn).filter(|peer| peer.rechecking.is_none()) else { return };
         let Some(device) = peer.seated() else { return };
         if self.next_recheck(device).is_none_or(|at| at > cx.now()) {
             return;
@@ -196,14 +200,13 @@ impl Shard {
         let Some(grant) = row.seat.as_ref().map(|seat| Arc::clone(&seat.grant)) else { return };
         let name = Some(row.name.clone());
         let Some(via) = self.via(conn) else { return };
-        if self.ask_again(cx, conn, &grant, name, via)
-            && let Some(peer) = self.peers.mqtt_mut(conn)
-        {
-            peer.rechecking = true;
+        let asked = self.ask_again(cx, conn, &grant, name, via);
+        if let Some(peer) = self.peers.mqtt_mut(conn) {
+            peer.rechecking = asked;
         }
     }
 
-    /// Posts the question whether a connection that is served still may be.
+    /// Posts the question whether a connection that is served still may be. None: there is nothing to ask.
     pub(crate) fn ask_again(
         &mut self,
         cx: &mut Cx<'_>,
@@ -211,13 +214,13 @@ impl Shard {
         grant: &Grant,
         device: Option<Box<str>>,
         via: Via,
-    ) -> bool {
-        let (Some(opened), Some(secret)) = (self.lines.opened(cx, conn), grant.secret()) else {
-            return false;
-        };
+    ) -> Option<QuestionNumber> {
+        let (opened, secret) = (self.lines.opened(cx, conn)?, grant.secret()?);
+        let number = self.questions.count();
         let question = Question {
             from: cx.core(),
             asker: conn,
+            number,
             source: opened.peer.ip(),
             agent: grant.agent.name().into(),
             device,
@@ -228,17 +231,20 @@ impl Shard {
             again: true,
         };
         cx.post(self.facts.gatekeeper, Mail::Gatekeeper(ToGatekeeper::Judge(Box::new(question))));
-        true
+        Some(number)
     }
 
     /// The gatekeeper's word on a connection that is served: a no ends it, and while nobody can say, it stays.
-    pub(crate) fn device_rechecked(&mut self, cx: &mut Cx<'_>, conn: Key, verdict: Verdict) {
+    fn device_rechecked(&mut self, cx: &mut Cx<'_>, judged: Judged) {
+        let conn = judged.asker;
         let Some(peer) = self.peers.mqtt_mut(conn) else { return };
-        peer.rechecking = false;
+        if peer.rechecking.take_if(|asked| *asked == judged.number).is_none() {
+            return;
+        }
         let Some(device) = peer.seated() else { return };
         let Some(row) = self.devices.get_mut(device).filter(|row| row.is_seated(conn)) else { return };
         let Some(seat) = row.seat.as_mut() else { return };
-        match stands(&seat.grant, verdict, cx) {
+        match stands(&seat.grant, judged.verdict, cx) {
             Some(grant) if may_be_device(&grant) => seat.grant = grant,
             Some(_) | None => {
                 tracing::info!("hung up on a device whose key the auth service no longer vouches for");
@@ -251,10 +257,12 @@ impl Shard {
     /// A word of the gatekeeper: whose is it?
     pub(crate) fn judged(&mut self, cx: &mut Cx<'_>, judged: Judged) {
         match (self.peers.get_mut(judged.asker), judged.again) {
-            (Some(Peer::Mqtt(_)), false) => self.claim_judged(cx, judged.asker, judged.verdict),
-            (Some(Peer::Mqtt(_)), true) => self.device_rechecked(cx, judged.asker, judged.verdict),
+            (Some(Peer::Mqtt(_)), false) => {
+                self.claim_judged(cx, judged.asker, judged.number, judged.verdict);
+            }
+            (Some(Peer::Mqtt(_)), true) => self.device_rechecked(cx, judged),
             (Some(Peer::Http(_)), false) => self.request_judged(cx, judged),
-            (Some(Peer::Http(_)), true) => self.agent_rechecked(cx, judged.asker, judged.verdict),
+            (Some(Peer::Http(_)), true) => self.agent_rechecked(cx, judged),
             (Some(Peer::Probe(_) | Peer::Carrier(_) | Peer::Gone(_)) | None, _) => {}
         }
     }
