@@ -12,24 +12,9 @@ use std::time::{Duration, Instant};
 use support::raw::{AT_ONCE, Raw};
 use support::scene::Scene;
 use support::service::{Reply, Service};
+use support::socket_io::{UPGRADE, get, opened};
 use support::web_socket::{BINARY, CONTINUE, TEXT, ask, frame, must_be_told, next_frame, part};
 use support::{SOON, wait_for};
-
-const KEY: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-    Sec-WebSocket-Version: 13\r\n";
-
-fn get(query: &str, more: &str) -> String {
-    format!("GET /socket.io/?{query} HTTP/1.1\r\nHost: gateway\r\n{more}\r\n")
-}
-
-/// A session over a WebSocket, opened.
-fn opened(address: SocketAddr) -> Raw {
-    let (mut raw, head) = ask(address, &get("EIO=4&transport=websocket", KEY));
-    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-    let (opcode, open) = next_frame(&mut raw);
-    assert_eq!((opcode, open[0]), (TEXT, b'0'));
-    raw
-}
 
 /// A device that is connected and described.
 fn accepted(scene: &Scene, device: &str) -> Raw {
@@ -85,7 +70,7 @@ fn exchange(address: SocketAddr, request: &str) -> (String, String) {
 
 /// A WebSocket for a session that polls.
 fn probing(address: SocketAddr, sid: &str) -> Raw {
-    let (raw, head) = ask(address, &get(&format!("EIO=4&transport=websocket&sid={sid}"), KEY));
+    let (raw, head) = ask(address, &get(&format!("EIO=4&transport=websocket&sid={sid}"), UPGRADE));
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     raw
 }
@@ -104,9 +89,9 @@ fn status(address: SocketAddr, request: &str) -> String {
 fn g01_upgrades_that_are_reset() {
     let scene = Scene::start("");
     for _ in 0..20 {
-        let (raw, _) = ask(scene.gateway.http, &get("EIO=4&transport=websocket", KEY));
+        let (raw, _) = ask(scene.gateway.http, &get("EIO=4&transport=websocket", UPGRADE));
         raw.reset();
-        Raw::sending(scene.gateway.http, get("EIO=4&transport=websocket&sid=x", KEY).as_bytes()).reset();
+        Raw::sending(scene.gateway.http, get("EIO=4&transport=websocket&sid=x", UPGRADE).as_bytes()).reset();
         let sid = polling(scene.gateway.http);
         let mut half = probing(scene.gateway.http, &sid);
         half.send(&frame(TEXT, b"2probe"));
@@ -343,7 +328,7 @@ fn g10_sids_cannot_be_guessed() {
         let query = format!("EIO=4&transport=polling&sid={sid}");
         assert_eq!(status(scene.gateway.http, &get(&query, "")), "400", "{sid}");
         let query = format!("EIO=4&transport=websocket&sid={sid}");
-        assert_eq!(status(scene.gateway.http, &get(&query, KEY)), "400", "{sid}");
+        assert_eq!(status(scene.gateway.http, &get(&query, UPGRADE)), "400", "{sid}");
     }
     scene.must_serve("after G10");
 }

@@ -16,6 +16,7 @@ pub mod python;
 pub mod raw;
 pub mod scene;
 pub mod service;
+pub mod socket_io;
 pub mod tls;
 pub mod way;
 pub mod web_socket;
