@@ -135,7 +135,7 @@ impl Shard {
         let grant = self.keys.check_digest(&claim.digest).ok_or(unvouched(AuthOutcome::UnknownKey))?;
         let grant = Arc::clone(grant);
         if !is_good_for(&grant, claim) {
-            return Err(unvouched(AuthOutcome::OtherBinding));
+            return Err(unvouched(misfit(&grant)));
         }
         let device = self.row_for(claim, &grant).map_err(Obstacle::Refused)?;
         Ok((grant, device))
@@ -284,6 +284,11 @@ impl Shard {
 /// Whether a grant lets a connection be the device that it claims to be.
 pub(super) fn is_good_for(grant: &Grant, claim: &Claim) -> bool {
     grant.binds(&claim.agent, &claim.device) && may_be_device(grant)
+}
+
+/// What is wrong with a good key that does not let a connection be the device that it claims to be.
+pub(super) fn misfit(grant: &Grant) -> AuthOutcome {
+    if may_be_device(grant) { AuthOutcome::OtherBinding } else { AuthOutcome::NoDevice }
 }
 
 /// Whether a grant is a device's at all.

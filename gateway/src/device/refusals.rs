@@ -121,7 +121,7 @@ impl Shard {
         Some(match outcome {
             AuthOutcome::Admitted => return None,
             AuthOutcome::UnknownKey => Why::WrongKey,
-            AuthOutcome::OtherBinding => match self.keys.look_up(&claim.digest) {
+            AuthOutcome::OtherBinding | AuthOutcome::NoDevice => match self.keys.look_up(&claim.digest) {
                 // That it is somebody else's is nobody's business here.
                 Known::Live(grant) if grant.agent.name() != &*claim.agent => Why::WrongKey,
                 Known::Live(_) | Known::Revoked | Known::Unknown => Why::OtherBinding,

@@ -4,7 +4,7 @@
 //! looked at meanwhile [MQTT-3.1.4-5], and it counts as the stranger it is; a wait has an end, and a refusal for want of an
 //! answer is one that may be tried again (CONNACK 3). Never asks about a key that the file knows: the file's word is final, and only the failure is counted.
 
-use super::admission::{Refusal, UNAVAILABLE, is_good_for, may_be_device};
+use super::admission::{Refusal, UNAVAILABLE, is_good_for, may_be_device, misfit};
 use super::claim::Claim;
 use super::conversation::Standing;
 use super::lines::Lines;
@@ -133,8 +133,11 @@ impl Shard {
             Verdict::Unavailable => return Err(UNAVAILABLE),
         };
         // The keys may have changed while the service was asked.
-        if !self.keys.is_live(&grant) || !is_good_for(&grant, claim) {
-            return Err(not_authorized(AuthOutcome::OtherBinding));
+        if !self.keys.is_live(&grant) {
+            return Err(not_authorized(AuthOutcome::UnknownKey));
+        }
+        if !is_good_for(&grant, claim) {
+            return Err(not_authorized(misfit(&grant)));
         }
         if cx.draining() {
             return Err(UNAVAILABLE);

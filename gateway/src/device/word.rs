@@ -11,6 +11,9 @@ pub(super) struct Word(&'static str, pub(super) &'static str);
 pub(super) const MISSING_AUTH: Word =
     Word("MISSING_AUTH", "agentId, deviceName and apiKey (or deviceCredential) are needed, each as a text");
 pub(super) const AUTH_FAILED: Word = Word("AUTH_FAILED", "the key is not valid here");
+/// The sentence is the platform's own: operators look for it.
+pub(super) const NO_DEVICE: Word =
+    Word("AUTH_FAILED", "Typed API keys require an explicitly scoped gateway policy");
 pub(super) const RATE_LIMITED: Word =
     Word("RATE_LIMITED", "too many wrong keys came from this address; a right one is never locked out");
 pub(super) const AGENT_FORBIDDEN: Word =

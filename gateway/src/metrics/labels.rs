@@ -170,6 +170,8 @@ label! {
         UnknownKey = "unknown_key",
         /// A good key, bound to another agent, device or operation.
         OtherBinding = "other_binding",
+        /// A good key that is no device's: it has neither `commands` nor `triggers`.
+        NoDevice = "no_device",
         /// Not even a claim: no name, no key, or a name that cannot be.
         Malformed = "malformed",
         /// It could not be checked now.

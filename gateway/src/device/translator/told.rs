@@ -2,7 +2,9 @@
 //!
 //! Owns their payloads where they are not the conversation's own. Never decides what is said.
 
-use super::super::word::{AGENT_FORBIDDEN, AUTH_FAILED, DEVICE_DISABLED, RATE_LIMITED, TAKEN_OVER, Word};
+use super::super::word::{
+    AGENT_FORBIDDEN, AUTH_FAILED, DEVICE_DISABLED, NO_DEVICE, RATE_LIMITED, TAKEN_OVER, Word,
+};
 use super::work::{LogIn, Spare};
 use super::{NAMESPACE, Translator};
 use crate::device::status::Reason;
@@ -65,6 +67,7 @@ impl Translator {
             Packet::ConnAck(_) => {
                 let word = match self.login().and_then(|login| login.refusal) {
                     Some(AuthOutcome::OtherBinding) => &AGENT_FORBIDDEN,
+                    Some(AuthOutcome::NoDevice) => &NO_DEVICE,
                     Some(AuthOutcome::Disabled) => &DEVICE_DISABLED,
                     Some(AuthOutcome::RateLimited) => &RATE_LIMITED,
                     Some(_) | None => &AUTH_FAILED,
