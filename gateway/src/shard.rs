@@ -330,7 +330,7 @@ impl Service for Shard {
             Some(Peer::Http(_)) => self.agent_due(cx, conn),
             Some(Peer::Probe(_) | Peer::Carrier(_) | Peer::Gone(_)) | None => {}
         }
-        self.set_deadline(cx, conn);
+        self.set_next_deadline(cx, conn);
         self.settle_lines(cx);
     }
 

@@ -227,6 +227,16 @@ fn g09_who_never_connects_is_let_go() {
     let sid = polling(scene.gateway.http);
     let (status, body) = poll(scene.gateway.http, &sid);
     assert_eq!((status.as_str(), body.as_str()), ("400", r#"{"code":1,"message":"Session ID unknown"}"#));
+    // However much they say, as long as it is not who they are.
+    let sid = polling(scene.gateway.http);
+    wait_for("one that posts is let go", SOON, || {
+        (post(scene.gateway.http, &sid, "6") != "200").then_some(())
+    });
+    let mut raw = opened(scene.gateway.http);
+    wait_for("one that talks is let go", SOON, || {
+        raw.send(&frame(TEXT, b"6"));
+        raw.closed_within(Duration::from_millis(10)).map(drop)
+    });
     scene.must_serve("after G9");
 }
 

@@ -47,6 +47,8 @@ pub struct Line {
     /// More waits for a poll than may.
     pub choked: bool,
     alarm: Option<(Alarm, Instant)>,
+    /// Its deadline came, and may have been excused: no other comes before this.
+    look_again_at: Option<Instant>,
 }
 
 /// The sessions of one core.
@@ -213,6 +215,7 @@ impl Lines {
             return cx.set_deadline(key, at);
         }
         let Some(line) = self.rows.get_mut(Self::inner(key)) else { return };
+        let at = at.max(at.and(line.look_again_at));
         if line.alarm.map(|(_, at)| at) == at {
             return;
         }
@@ -222,10 +225,12 @@ impl Lines {
         line.alarm = at.map(|at| (cx.arm(at, Alarmed::Line(key)), at));
     }
 
-    /// A session's alarm has rung.
-    pub fn rang(&mut self, key: Key) {
+    /// A session's alarm has rung. What cannot be judged now is looked at again at this moment, however often something happens
+    /// to the session before.
+    pub fn rang(&mut self, key: Key, look_again_at: Instant) {
         if let Some(line) = self.get_mut(key) {
             line.alarm = None;
+            line.look_again_at = Some(look_again_at);
         }
     }
 }

@@ -12,6 +12,7 @@
 
 use super::conversation::{MqttPeer, Standing};
 use super::lines::Line;
+use super::presence::LOOK_AGAIN_AFTER;
 use super::status::Reason;
 use super::translator::Translator;
 use super::wire::Wire;
@@ -400,7 +401,7 @@ impl Shard {
 
     /// A session's alarm has rung.
     pub(crate) fn line_due(&mut self, cx: &mut Cx<'_>, key: Key) {
-        self.lines.rang(key);
+        self.lines.rang(key, cx.now() + LOOK_AGAIN_AFTER);
         self.device_due(cx, key);
         self.lines.touch(key);
         self.set_deadline(cx, key);

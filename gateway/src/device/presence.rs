@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A deadline that has passed and could not be judged is looked at again after this.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+pub(super) const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 impl Shard {
     /// A whole packet came from the device: it lives.
@@ -40,8 +40,18 @@ impl Shard {
         }
     }
 
-    /// Sets the connection's one deadline to the nearest of its rules.
+    /// Sets the connection's one deadline to the nearest of its rules. However often it is set, it comes no later: a peer that
+    /// says one byte after the other buys no time.
     pub(crate) fn set_deadline(&mut self, cx: &mut Cx<'_>, conn: Key) {
+        self.set_deadline_from(cx, conn, cx.now());
+    }
+
+    /// The same when one has just come, and may have been excused: the next comes after a while.
+    pub(crate) fn set_next_deadline(&mut self, cx: &mut Cx<'_>, conn: Key) {
+        self.set_deadline_from(cx, conn, cx.now() + LOOK_AGAIN_AFTER);
+    }
+
+    fn set_deadline_from(&mut self, cx: &mut Cx<'_>, conn: Key, earliest: Instant) {
         let at = match self.peers.get_mut(conn) {
             None => return,
             Some(Peer::Http(peer)) => peer.next_timeout(),
@@ -61,7 +71,7 @@ impl Shard {
                 [held_up, sweep, recheck].into_iter().flatten().chain([session]).min()
             }
         };
-        self.lines.set_deadline(cx, conn, at.map(|at| at.max(cx.now() + LOOK_AGAIN_AFTER)));
+        self.lines.set_deadline(cx, conn, at.map(|at| at.max(earliest)));
     }
 
     /// When the device's heartbeat must be looked at next: never, as long as it has not sent one.

@@ -121,14 +121,12 @@ impl Gateway {
 
     fn end(&mut self) -> Option<i32> {
         signal(self.child.id(), "TERM");
-        let deadline = Instant::now() + SOON;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child of ours") {
-                return status.code();
-            }
-            assert!(Instant::now() < deadline, "the gateway stops in time");
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
+        self.wait()
+    }
+
+    /// Waits until it has ended, and gives the exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        wait_for_exit(&mut self.child)
     }
 }
 
@@ -148,6 +146,9 @@ fn serve(folder: &Path, cores: usize, limits: &str, addresses: [SocketAddr; 4]) 
     let tls = gateway::dev::papers::make(folder, unix_s()).expect("a certificate");
     let [certificate, key] = [tls.certificate, tls.key].map(|path| path.expect("it was made"));
     let [mqtt, http, mqtts, https] = addresses;
+    // All of a test come from one address; only a test of that ceiling has one.
+    let strangers =
+        if limits.contains("unidentified_per_address") { "" } else { "unidentified_per_address = 0\n" };
     let text = format!(
         "data_dir = {:?}\ncores = {cores}\n\
          [[listen]]\nprotocol = \"mqtt\"\naddress = \"{mqtt}\"\n\
@@ -155,7 +156,7 @@ fn serve(folder: &Path, cores: usize, limits: &str, addresses: [SocketAddr; 4]) 
          [[listen]]\nprotocol = \"mqtt\"\naddress = \"{mqtts}\"\ntls = true\n\
          [[listen]]\nprotocol = \"http\"\naddress = \"{https}\"\ntls = true\n\
          [tls]\ncertificate = {certificate:?}\nkey = {key:?}\n\
-         [limits]\nunidentified_per_address = 0\n{limits}\n",
+         [limits]\n{strangers}{limits}\n",
         folder.join("data")
     );
     std::fs::write(&config, text).expect("the configuration can be written");
@@ -190,6 +191,12 @@ pub fn signal(pid: u32, name: &str) {
     let sent =
         Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().expect("kill runs");
     assert!(sent.success());
+}
+
+/// Waits until a process of ours has ended, and gives the exit code.
+pub fn wait_for_exit(child: &mut Child) -> Option<i32> {
+    let ended = wait_for("the process ends", SOON, || child.try_wait().expect("a child of ours"));
+    ended.code()
 }
 
 /// Reads a process's banner up to its last line, `ready`.
