@@ -87,8 +87,9 @@ impl Shard {
     /// What stands for (agent, device, idempotency key), and for what is asked.
     fn repeat_name(&self, ask: &Ask) -> Option<(u128, u64)> {
         let name = self.facts.home.of_repeat(ask.agent.name(), ask.text.device(), ask.text.key()?);
-        let payload = ask.text.payload().unwrap_or_default();
-        let request = self.facts.home.of_bytes(&[ask.text.command().as_bytes(), payload]);
+        let (command, payload) = (ask.text.command().as_bytes(), ask.text.payload().unwrap_or_default());
+        let timeout_ms = ask.timeout_ms.unwrap_or_default().to_le_bytes();
+        let request = self.facts.home.of_bytes(&[command, payload, &timeout_ms, &[u8::from(ask.queues)]]);
         Some((name, request))
     }
 
