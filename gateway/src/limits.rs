@@ -424,6 +424,64 @@ mod tests {
         assert_eq!(Limits::default().problems(), Vec::<String>::new());
     }
 
+    /// What the contract with the clients says, and what its list of attacks does: another default would break them.
+    #[test]
+    fn the_defaults_are_the_numbers_of_the_contract() {
+        for (name, number) in [
+            ("triggers_per_second_per_agent", 10),
+            ("commands_in_flight_per_agent", 100),
+            ("events_kept_per_agent", 10_000),
+            ("events_bytes_per_agent", 64 << 20),
+            ("sse_comment_ms", 15_000),
+            ("unidentified_per_address", 64),
+            ("unidentified_per_core", 2048),
+            ("tls_handshake_ms", 10_000),
+            ("tls_fruitless_bytes_max", 256 << 10),
+            ("connect_timeout_ms", 20_000),
+            ("connect_bytes_max", 16 << 10),
+            ("auth_failures_max", 5),
+            ("auth_failures_window_ms", 60_000),
+            ("auth_lockout_ms", 600_000),
+            ("auth_sources_max", 100_000),
+            ("auth_calls_max", 64),
+            ("auth_waiting_max", 10_000),
+            ("auth_wait_ms", 5000),
+            ("auth_no_ms", 5000),
+            ("auth_outage_ms", 900_000),
+            ("heartbeat_late_ms", 45_000),
+            ("heartbeat_offline_ms", 75_000),
+            ("takeovers_per_minute", 5),
+            ("keepalive_ms_max", 900_000),
+            ("mqtt_inflight_to_device", 1),
+            ("mqtt_owed_max", 64),
+            ("mqtt_qos2_open_max", 64),
+            ("mqtt_topic_bytes_max", 2048),
+            ("mqtt_filters_per_subscribe_max", 16),
+            ("socketio_ping_interval_ms", 25_000),
+            ("socketio_ping_timeout_ms", 20_000),
+            ("socketio_inflight_to_device", 32),
+            ("socketio_connect_bytes_max", 768 << 10),
+            ("http_head_bytes_max", 16 << 10),
+            ("http_head_timeout_ms", 10_000),
+            ("http_body_timeout_ms", 30_000),
+            ("payload_bytes_max", 1 << 20),
+            ("response_error_bytes_max", 4096),
+            ("idempotency_ms", 24 * 3_600_000),
+            ("timeout_ms_min", 1000),
+            ("timeout_ms_max", 600_000),
+            ("timeout_ms_default", 30_000),
+            ("command_grace_ms", 2000),
+            ("manifest_commands_max", 128),
+            ("schema_bytes_max", 4096),
+            ("manifest_compile_ms", 50),
+            ("description_chars_max", 500),
+            ("backlog_bytes_max", 1 << 20),
+            ("drain_ms", 25_000),
+        ] {
+            assert_eq!(Limits::default().value(name), Some(number), "{name}");
+        }
+    }
+
     #[test]
     fn every_row_knows_its_default_and_says_a_sentence() {
         for row in ROWS {

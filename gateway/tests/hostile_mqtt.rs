@@ -319,6 +319,12 @@ fn a20_a_name_is_checked_and_never_a_pattern() {
         let hello = Hello::new(agent, "bad", &scene.key);
         Raw::sending(scene.gateway.mqtt, &hello.packet()).must_be_closed(agent, &NOT_AUTHORIZED);
     }
+    drop(greeted(&scene, &Hello::new("alpha", &"d".repeat(200), &scene.key)));
+    // No client id at all: the standard has a code for it where the session is to be kept [MQTT-3.1.3-8].
+    for (flags, told) in [(0xc0, [0x20, 2, 0, 2]), (0xc2, NOT_AUTHORIZED)] {
+        let hello = Hello { client_id: Vec::new(), flags, ..Hello::new("alpha", "bad", &scene.key) };
+        Raw::sending(scene.gateway.mqtt, &hello.packet()).must_be_closed("no client id", &told);
+    }
     scene.must_serve("after A20");
 }
 

@@ -168,6 +168,10 @@ fn f10_text_frames_and_handshakes_that_are_none() {
     ] {
         assert!(head.contains(&format!("\r\n{line}\r\n")), "{line}: {head}");
     }
+    // paho gives up at any other line with this word.
+    assert_eq!(head.to_ascii_lowercase().matches("connection").count(), 1, "{head}");
+    let (_, head) = ask(scene.gateway.http, &REQUEST.replace("GET /mqtt", "GET /mqtt?token=x"));
+    assert!(head.starts_with("HTTP/1.1 101 "), "the query is not looked at: {head}");
     for (from, to, status) in [
         ("Version: 13", "Version: 12", 426),
         ("Upgrade: websocket\r\n", "", 426),

@@ -132,6 +132,11 @@ fn events_have_the_members_of_the_contract() {
             ("error", vec!["code", "message"], &json!(code))
         );
     }
+    // There is one namespace, and the main one is not it.
+    say(&mut raw, "40");
+    assert_eq!(hear(&mut raw), r#"44{"message":"Invalid namespace"}"#);
+    emit(&mut raw, &json!(["heartbeat"]));
+    assert_eq!(hear_event(&mut raw).0, "pong", "the other goes on");
     scene.must_serve("after events");
 }
 

@@ -79,6 +79,23 @@ fn both_versions_are_served_on_both_listeners() {
 }
 
 #[test]
+fn protocols_are_agreed_on_http_listeners_and_never_refused_on_mqtt_listeners() {
+    let scene = Scene::start("");
+    let agreed = |address, offered: &[&[u8]]| {
+        let mut config = tls::config(&scene.gateway.authority(), &version::TLS13, false);
+        let offer = Arc::get_mut(&mut config).expect("nobody else has it");
+        offer.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
+        tls::connect(address, &config).map(|stream| stream.conn.alpn_protocol().map(<[u8]>::to_vec)).ok()
+    };
+    let (https, mqtts) = (scene.gateway.https, scene.gateway.mqtts);
+    assert_eq!(agreed(https, &[b"h2", b"http/1.1"]), Some(Some(b"http/1.1".to_vec())));
+    assert_eq!(agreed(https, &[b"h2"]), None, "H3: nothing else is spoken");
+    for offered in [&[&b"mqtt"[..]][..], &[b"x-private"], &[]] {
+        assert!(agreed(mqtts, offered).is_some(), "{offered:?}");
+    }
+}
+
+#[test]
 fn d8_a_ticket_is_good_on_every_core_and_says_nothing_of_rights() {
     // Sixteen wrong keys of one source: the lock-out would answer the later ones 429.
     let scene = Scene::on_cores(3, "auth_failures_max = 0");
