@@ -39,7 +39,8 @@ fn j1_depth_is_counted_and_never_recursed_into() {
     let scene = Scene::start("");
     for opening in ["[", "{\"a\":"] {
         let deep = opening.repeat(100_000);
-        assert_eq!(echo(&scene, &deep).0, 400);
+        let (status, refused) = echo(&scene, &deep);
+        assert_eq!((status, &refused["code"]), (400, &json!("invalid-json")));
         assert_eq!(scene.alpha.send("POST", COMMANDS, &deep).status, 400);
         let mut device = Device::connect(scene.gateway.mqtt, "alpha", "deep", &scene.key, true);
         device.describe(&scene.key, &json!([]), 1);
@@ -56,6 +57,11 @@ fn j1_depth_is_counted_and_never_recursed_into() {
             _ => None,
         });
         assert!(acked, "what is refused is acknowledged all the same");
+        let told = device.wait("why", |word| match word {
+            Word::Message { suffix, json, .. } if suffix == "error" => Some(json["code"].clone()),
+            _ => None,
+        });
+        assert_eq!(told, "INVALID_JSON");
     }
     let fits = format!("{}{}", "[".repeat(50), "]".repeat(50));
     assert_eq!(echo(&scene, &fits).0, 200);

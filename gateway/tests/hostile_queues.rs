@@ -356,7 +356,8 @@ fn triggers_keep_their_limits() {
             Word::Message { suffix, json, .. } if suffix == "error" => Some(json.clone()),
             _ => None,
         });
-        assert_eq!(error["code"], "INVALID_TRIGGER", "{what}");
+        let unread = ["no JSON", "a key twice", "a lone surrogate", "65 levels"].contains(what);
+        assert_eq!(error["code"], if unread { "INVALID_JSON" } else { "INVALID_TRIGGER" }, "{what}");
     }
     device.raw(&publish(0x32, topic, Some(300), fired(&pad(1_048_576)).as_bytes()));
     device.flush();

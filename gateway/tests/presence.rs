@@ -296,7 +296,7 @@ fn what_cannot_be_read_is_no_manifest_and_the_device_stays() {
         assert_eq!(raw.take(4), [0x40, 2, 0, id as u8]);
         let error = String::from_utf8_lossy(&raw.packet()).into_owned();
         let shown = &commands[..commands.len().min(40)];
-        assert!(error.contains("MANIFEST_REJECTED") || error.contains("INVALID_STATUS"), "{shown}: {error}");
+        assert!(error.contains("MANIFEST_REJECTED") || error.contains("INVALID_JSON"), "{shown}: {error}");
         raw.send(&[0xc0, 0]);
         assert_eq!(raw.take(2), [0xd0, 0], "{shown}: it stays");
         assert_eq!(scene.alpha.get("/devices/d").json["commands"], json!([]), "{shown}");

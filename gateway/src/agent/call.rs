@@ -4,7 +4,7 @@
 //! rules that gave the name find its owner again; what was found is right until the list of tools changes (`super::owners`).
 //! Then it is a command like any other. `…__is_online` asks the device's core, and never the device.
 
-use super::commands::{Unsent, Wanted, idempotency_key, prefers_async};
+use super::commands::{Unsent, Wanted, idempotency_key, prefers_async, unread};
 use super::devices::What;
 use super::errors::ApiError;
 use super::gather::{Query, View};
@@ -52,7 +52,7 @@ impl Shard {
     fn read_call(&self, request: &Request<'_>, agent: &Arc<Agent>, tool: &str) -> Result<Call, Unsent> {
         let body = if request.body.is_empty() { b"{}" } else { request.body };
         let [arguments, timeout] = members(body, ["arguments", "timeoutMs"])
-            .map_err(|_| (ApiError::InvalidRequest, "The body is a JSON object with `arguments`."))?;
+            .map_err(|fault| unread(fault, "The body is a JSON object with `arguments`."))?;
         Ok(Call {
             agent: agent.clone(),
             changes: agent.list_changes(),

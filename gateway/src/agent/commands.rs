@@ -14,7 +14,7 @@ use crate::command::text::AskText;
 use crate::device::name::HomeHash;
 use crate::mail::{Accepted, Ask, Left, Mail, Settled};
 use crate::shard::{Cx, Shard};
-use codec::json::{Kind, Raw, members};
+use codec::json::{Kind, Malformed, Raw, members};
 use engine::Key;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -103,8 +103,8 @@ impl Shard {
 
     fn read_wanted<'b>(&self, request: &Request<'b>, device: &'b str) -> Result<Wanted<'b>, Unsent> {
         let [command, payload, timeout, offline] =
-            members(request.body, ["command", "payload", "timeoutMs", "offline"]).map_err(|_| {
-                invalid("The body is a JSON object with `command` and, if need be, `payload`.")
+            members(request.body, ["command", "payload", "timeoutMs", "offline"]).map_err(|fault| {
+                unread(fault, "The body is a JSON object with `command` and, if need be, `payload`.")
             })?;
         let command = command.ok_or(invalid("`command` is missing."))?;
         // A name that needs an escape is no command name: the answer is the same as for any unknown one.
@@ -254,6 +254,14 @@ fn whole(raw: Raw<'_>) -> Option<u64> {
 
 fn invalid(detail: &'static str) -> Unsent {
     (ApiError::InvalidRequest, detail)
+}
+
+/// What is wrong with a body whose members cannot be read: its JSON, or that it is no object, which `form` says.
+pub(super) fn unread(fault: Malformed, form: &'static str) -> Unsent {
+    match fault {
+        Malformed::NotAnObject => invalid(form),
+        _ => (ApiError::InvalidJson, ""),
+    }
 }
 
 /// Whether the request would rather not wait: `Prefer: respond-async` (RFC 7240, 4.1).

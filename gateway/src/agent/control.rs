@@ -2,6 +2,7 @@
 //!
 //! Owns the agent's half: one mail to the device's home core, one back. Never changes a row ([`crate::device::control`] does).
 
+use super::commands::{Unsent, unread};
 use super::devices::write_view;
 use super::errors::{ApiError, Problem};
 use super::http::Waits;
@@ -50,7 +51,7 @@ impl Shard {
     ) {
         match read_registration(request.body) {
             Ok((name, wish)) => self.control_device(cx, conn, agent, &name, wish),
-            Err(detail) => self.bad_parameter(cx, conn, detail),
+            Err((error, detail)) => self.problem(cx, conn, error, &Problem { detail, ..Problem::default() }),
         }
     }
 
@@ -84,9 +85,13 @@ impl Shard {
 }
 
 /// A device's name, and what is said of it.
-fn read_registration(body: &[u8]) -> Result<(String, Wish), &'static str> {
-    let [name, description, group] = members(body, ["name", "description", "group"])
-        .map_err(|_| "The body is a JSON object with `name` and, if need be, `description` and `group`.")?;
+fn read_registration(body: &[u8]) -> Result<(String, Wish), Unsent> {
+    let form = "The body is a JSON object with `name` and, if need be, `description` and `group`.";
+    let found = members(body, ["name", "description", "group"]).map_err(|fault| unread(fault, form))?;
+    read_device(found).map_err(|detail| (ApiError::InvalidRequest, detail))
+}
+
+fn read_device([name, description, group]: [Option<Raw<'_>>; 3]) -> Result<(String, Wish), &'static str> {
     let name = text(name, "`name` is a string.")?.ok_or("`name` is missing.")?;
     if !is_device_name(&name) {
         return Err("A device's name has 1 to 200 characters and no space, `/`, `+` or `#`.");

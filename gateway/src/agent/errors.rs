@@ -30,6 +30,8 @@ pub enum ApiError {
     UpgradeRequired,
     /// A body or a parameter that cannot be read.
     InvalidRequest,
+    /// A body that is no JSON, or none that is read here.
+    InvalidJson,
     /// A time limit outside what is allowed.
     InvalidTimeout,
     /// A payload larger than allowed.
@@ -115,6 +117,8 @@ table! {
         "Ask for an upgrade to websocket, version 13."
     InvalidRequest "invalid-request" 400 false "The request cannot be read."
         "Correct what the detail names."
+    InvalidJson "invalid-json" 400 false "The body is no JSON that can be read."
+        "Send one JSON value in UTF-8, no member of it twice, at most 64 levels deep."
     InvalidTimeout "invalid-timeout" 422 false "The time limit is outside what is allowed."
         "Give timeoutMs between 1000 and 600000 milliseconds."
     PayloadTooLarge "payload-too-large" 413 false "The payload is larger than allowed."

@@ -4,7 +4,7 @@
 //! `lua-cli` sends a POST again after 429 and every 5xx, so what is expected to happen is no 5xx here: a device that
 //! is away is 404, one that does not answer 408, and one that says no is a success whose data say so.
 
-use super::commands::{Unsent, Wanted, idempotency_key};
+use super::commands::{Unsent, Wanted, idempotency_key, unread};
 use super::devices::What;
 use super::errors::{ApiError, Problem};
 use super::gather::{Query, View};
@@ -50,8 +50,10 @@ impl Shard {
 
     fn read_lua_command<'b>(&self, request: &Request<'b>, device: &'b str) -> Result<Wanted<'b>, Unsent> {
         let invalid = |detail| (ApiError::InvalidRequest, detail);
-        let [command, payload, timeout] = members(request.body, ["command", "payload", "timeout"])
-            .map_err(|_| invalid("The body is a JSON object with `command`, `payload` and `timeout`."))?;
+        let [command, payload, timeout] =
+            members(request.body, ["command", "payload", "timeout"]).map_err(|fault| {
+                unread(fault, "The body is a JSON object with `command`, `payload` and `timeout`.")
+            })?;
         let command = command.ok_or(invalid("`command` is missing."))?;
         let command = match command.kind() {
             Kind::String => command.plain_str().ok_or((ApiError::CommandUnknown, ""))?,

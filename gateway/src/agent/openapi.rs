@@ -113,7 +113,8 @@ fn responses(route: &Route, operation: &Operation, tongue: Tongue) -> Value {
             &[ApiError::RateLimited, ApiError::AuthUnavailable]
         }
     };
-    let of_body: &[ApiError] = if operation.body.is_some() { &[ApiError::PayloadTooLarge] } else { &[] };
+    let of_body: &[ApiError] =
+        if operation.body.is_some() { &[ApiError::InvalidJson, ApiError::PayloadTooLarge] } else { &[] };
     let of_all = [ApiError::InvalidRequest];
     for &error in of_all.iter().chain(of_access).chain(of_key).chain(of_body).chain(operation.errors) {
         let (status, media, schema) = match tongue {

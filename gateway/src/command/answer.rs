@@ -11,7 +11,7 @@ use super::pending::Pending;
 use super::story::State;
 use crate::device::notice::Notice;
 use crate::shard::{Cx, Shard};
-use codec::json::{Raw, members};
+use codec::json::{Malformed, Raw, members};
 use engine::Key;
 use std::time::Duration;
 
@@ -29,12 +29,15 @@ enum Late {
 impl Shard {
     /// A `response` of the device.
     pub(crate) fn answered(&mut self, cx: &mut Cx<'_>, device: Key, payload: &[u8]) {
-        let Ok([Some(id), success, data, error]) =
-            members(payload, ["commandId", "success", "data", "error"])
-        else {
-            self.counters.unread_response();
-            let message = "a response is a JSON object with commandId and success";
-            return self.notify(cx, device, Notice::Error("INVALID_RESPONSE", message.into()));
+        let found = members(payload, ["commandId", "success", "data", "error"]);
+        let (id, success, data, error) = match found {
+            Ok([Some(id), success, data, error]) => (id, success, data, error),
+            other => {
+                self.counters.unread_response();
+                let fault = other.err().unwrap_or(Malformed::NotAnObject);
+                let message = "a response is a JSON object with commandId and success";
+                return self.notify(cx, device, Notice::unread(fault, "INVALID_RESPONSE", message));
+            }
         };
         let success = success.and_then(|success| success.as_bool()) == Some(true);
         let Some(id) = id.plain_str().and_then(AttemptId::parse) else {

@@ -33,11 +33,15 @@ impl Shard {
         device: Key,
         arrival: &Arrival<'_>,
     ) -> bool {
-        let Ok([api_key, commands, group]) = members(arrival.payload, ["apiKey", "commands", "group"]) else {
-            self.acknowledge(cx, conn, arrival.receipt);
-            let message = "a status is a JSON object";
-            self.notify(cx, device, Notice::Error("INVALID_STATUS", message.into()));
-            return true;
+        let found = members(arrival.payload, ["apiKey", "commands", "group"]);
+        let [api_key, commands, group] = match found {
+            Ok(found) => found,
+            Err(fault) => {
+                self.acknowledge(cx, conn, arrival.receipt);
+                let told = Notice::unread(fault, "INVALID_STATUS", "a status is a JSON object");
+                self.notify(cx, device, told);
+                return true;
+            }
         };
         let Some(api_key) = api_key else {
             self.remember_group(device, group);

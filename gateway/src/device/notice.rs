@@ -5,7 +5,7 @@
 
 use super::topic::Outbound;
 use crate::command::id::write_hex;
-use codec::json::encode_str;
+use codec::json::{Malformed, encode_str};
 
 /// Something the gateway has to tell a device.
 #[derive(Debug)]
@@ -50,6 +50,14 @@ impl TriggerId {
 }
 
 impl Notice {
+    /// What a device said cannot be read: its JSON, or it is JSON and not what belongs there, which `code` and `message` say.
+    pub fn unread(fault: Malformed, code: &'static str, message: &'static str) -> Self {
+        match fault {
+            Malformed::NotAnObject => Self::Error(code, message.into()),
+            _ => Self::Error("INVALID_JSON", fault.to_string().into()),
+        }
+    }
+
     /// The topic it goes to.
     pub fn topic(&self) -> Outbound {
         match self {

@@ -13,7 +13,7 @@ use crate::shard::{Cx, Shard};
 use crate::store::mail::ToStore;
 use crate::store::record::EventKind;
 use crate::wall::Rfc3339;
-use codec::json::{Kind, Raw, encode_str, members};
+use codec::json::{Kind, Malformed, Raw, encode_str, members};
 use engine::Key;
 use std::io::Write;
 use transports::mqtt::Arrival;
@@ -37,11 +37,14 @@ impl Shard {
         device: Key,
         arrival: &Arrival<'_>,
     ) {
-        let Some(trigger) = read(arrival.payload, self.facts.limits.payload_bytes_max) else {
-            let message = "a trigger is a JSON object with triggerName and at most 1 MB of payload";
-            self.counters.trigger(TriggerOutcome::Invalid);
-            self.acknowledge(cx, conn, arrival.receipt);
-            return self.notify(cx, device, Notice::Error("INVALID_TRIGGER", message.into()));
+        let trigger = match read(arrival.payload, self.facts.limits.payload_bytes_max) {
+            Ok(trigger) => trigger,
+            Err(fault) => {
+                let message = "a trigger is a JSON object with triggerName and at most 1 MB of payload";
+                self.counters.trigger(TriggerOutcome::Invalid);
+                self.acknowledge(cx, conn, arrival.receipt);
+                return self.notify(cx, device, Notice::unread(fault, "INVALID_TRIGGER", message));
+            }
         };
         let hash = self.facts.home.of_bytes(&[arrival.topic.as_bytes(), arrival.payload]);
         let given = trigger.given_id.as_ref().map(|given| self.facts.home.of_bytes(&[given.as_bytes()]));
@@ -155,8 +158,13 @@ impl Shard {
     }
 }
 
-fn read(payload: &[u8], payload_bytes_max: usize) -> Option<Trigger<'_>> {
-    let [name, body, given] = members(payload, ["triggerName", "payload", "triggerId"]).ok()?;
+/// A trigger, or what is wrong with it; one that is JSON and not a trigger is no object of this kind.
+fn read(payload: &[u8], payload_bytes_max: usize) -> Result<Trigger<'_>, Malformed> {
+    let found = members(payload, ["triggerName", "payload", "triggerId"])?;
+    read_members(found, payload_bytes_max).ok_or(Malformed::NotAnObject)
+}
+
+fn read_members([name, body, given]: [Option<Raw<'_>>; 3], payload_bytes_max: usize) -> Option<Trigger<'_>> {
     let name = name?;
     let mut unescaped = String::new();
     let text = name.text(&mut unescaped)?;
@@ -237,7 +245,7 @@ mod tests {
             br#"{"triggerName":"a","payload":"12345678901"}"#,
         ];
         for sent in bad {
-            assert!(read(sent, 10).is_none(), "{}", String::from_utf8_lossy(sent));
+            assert!(read(sent, 10).is_err(), "{}", String::from_utf8_lossy(sent));
         }
     }
 }
