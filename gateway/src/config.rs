@@ -60,6 +60,8 @@ pub struct Listen {
     pub tls: bool,
     /// What an HTTP listener serves. Nothing on an MQTT listener, which serves devices alone.
     pub serves: Serves,
+    /// The limit of this name for MQTT devices that connect here, if it is another than that of `[limits]`.
+    pub mqtt_inflight_to_device: Option<u16>,
 }
 
 /// The protocols that a listener may speak.
@@ -242,6 +244,10 @@ impl Config {
             if listen.tls && (self.tls.certificate.is_none() || self.tls.key.is_none()) {
                 problems.push(format!("listen {index}: tls = true needs [tls] with certificate and key"));
             }
+            if let Some(mqtt_inflight_to_device) = listen.mqtt_inflight_to_device {
+                let own = Limits { mqtt_inflight_to_device, ..Limits::default() };
+                problems.extend(own.problems().iter().map(|problem| format!("listen {index}: {problem}")));
+            }
             if listen.protocol == Protocol::Http && listen.serves == Serves::default() {
                 problems.push(format!("listen {index}: serves is empty: it would answer 404 to everything"));
             }
@@ -268,12 +274,14 @@ impl Default for Config {
 impl Listen {
     /// MQTT over plain TCP.
     pub fn mqtt(address: SocketAddr) -> Self {
-        Self { protocol: Protocol::Mqtt, address, tls: false, serves: Serves::default() }
+        let (protocol, serves) = (Protocol::Mqtt, Serves::default());
+        Self { protocol, address, tls: false, serves, mqtt_inflight_to_device: None }
     }
 
     /// Plain HTTP that serves everybody.
     pub fn http(address: SocketAddr) -> Self {
-        Self { protocol: Protocol::Http, address, tls: false, serves: Serves::EVERYBODY }
+        let (protocol, serves) = (Protocol::Http, Serves::EVERYBODY);
+        Self { protocol, address, tls: false, serves, mqtt_inflight_to_device: None }
     }
 
     /// The same, with TLS below it.
@@ -349,6 +357,8 @@ struct ListenRecord {
     tls: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     serves: Option<Serves>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mqtt_inflight_to_device: Option<u16>,
 }
 
 impl TryFrom<ListenRecord> for Listen {
@@ -362,14 +372,16 @@ impl TryFrom<ListenRecord> for Listen {
                 return Err("`serves` belongs to http listeners; an mqtt listener serves devices alone");
             }
         };
-        Ok(Self { protocol: record.protocol, address: record.address, tls: record.tls, serves })
+        let ListenRecord { protocol, address, tls, mqtt_inflight_to_device, .. } = record;
+        Ok(Self { protocol, address, tls, serves, mqtt_inflight_to_device })
     }
 }
 
 impl From<Listen> for ListenRecord {
     fn from(listen: Listen) -> Self {
-        let serves = (listen.protocol == Protocol::Http).then_some(listen.serves);
-        Self { protocol: listen.protocol, address: listen.address, tls: listen.tls, serves }
+        let Listen { protocol, address, tls, serves, mqtt_inflight_to_device } = listen;
+        let serves = (protocol == Protocol::Http).then_some(serves);
+        Self { protocol, address, tls, serves, mqtt_inflight_to_device }
     }
 }
 

@@ -131,7 +131,11 @@ fn build(
         Ok(u64::from_le_bytes(bytes))
     };
     let seeds = Seeds { home: (dice()?, dice()?), epoch: dice()? as u32 };
-    let doors = config.listen.iter().map(|listen| Door { protocol: listen.protocol, serves: listen.serves });
+    let doors = config.listen.iter().map(|listen| Door {
+        protocol: listen.protocol,
+        serves: listen.serves,
+        inflight_to_device: listen.mqtt_inflight_to_device,
+    });
     let facts = facts(limits.clone(), doors.collect(), seeds, cores, now());
     let facts = Arc::new(Facts {
         asks_service: config.auth.mode == AuthMode::Http,
@@ -166,8 +170,14 @@ pub struct Seeds {
 /// What every shard of a house knows. The store writer, the worker and the gatekeeper are the neighbours behind the
 /// cores, in this order.
 pub fn facts(limits: Limits, doors: Vec<Door>, seeds: Seeds, cores: usize, started_at: Instant) -> Facts {
+    let mqtt = Arc::new(mqtt_limits(&limits));
+    let of_door = |door: &Door| match door.inflight_to_device {
+        Some(inflight_max) => Arc::new(transports::mqtt::Limits { inflight_max, ..(*mqtt).clone() }),
+        None => Arc::clone(&mqtt),
+    };
     Facts {
-        mqtt: Arc::new(mqtt_limits(&limits)),
+        mqtt_of_doors: doors.iter().map(of_door).collect(),
+        mqtt,
         http: Arc::new(http_limits(&limits)),
         ws: Arc::new(ws_limits(&limits)),
         engineio: Arc::new(engineio_limits(&limits)),

@@ -61,6 +61,8 @@ pub struct Facts {
     pub epoch: u32,
     /// The transport's ceilings.
     pub mqtt: Arc<transports::mqtt::Limits>,
+    /// The same of each listener, in their order.
+    pub mqtt_of_doors: Vec<Arc<transports::mqtt::Limits>>,
     /// The transport's ceilings.
     pub http: Arc<transports::http::Limits>,
     /// The transport's ceilings.
@@ -92,6 +94,8 @@ pub struct Door {
     pub protocol: Protocol,
     /// The parts of the HTTP side it serves.
     pub serves: Serves,
+    /// QoS 1 messages to one device that may wait for their PUBACK, if it is not as many as elsewhere.
+    pub inflight_to_device: Option<u16>,
 }
 
 /// What travels with a connection to another core.
@@ -244,7 +248,7 @@ impl Service for Shard {
     fn opened(&mut self, cx: &mut Cx<'_>, conn: Key, opened: Opened) {
         let door = self.facts.doors[opened.listener];
         let peer = match door.protocol {
-            Protocol::Mqtt => Peer::Mqtt(Box::new(MqttPeer::new(&self.facts, cx.now()))),
+            Protocol::Mqtt => Peer::Mqtt(Box::new(MqttPeer::at(&self.facts, opened.listener, cx.now()))),
             Protocol::Http => Peer::Http(Box::new(HttpPeer::new(&self.facts, door.serves, cx.now()))),
         };
         self.peers.insert(conn, peer);

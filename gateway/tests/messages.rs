@@ -6,11 +6,14 @@
 mod support;
 
 use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::net::TcpListener;
 use std::time::Duration;
 use support::agent::Answer;
 use support::device::{Device, Word};
-use support::raw::{field, mqtt, publish, subscribe};
+use support::raw::{Hello, Raw, field, mqtt, publish, subscribe};
 use support::scene::Scene;
+use support::web_socket::{BINARY, frame, next_frame, upgraded};
 use support::{SOON, wait_for};
 
 const MIB: usize = 1_048_576;
@@ -247,12 +250,59 @@ fn the_key_makes_a_status_a_description_and_not_the_retain_flag() {
     scene.must_serve("after statuses");
 }
 
+/// 3.7: one command at a time on the wire, unless the listener is told otherwise, over TCP as over WebSocket.
+#[test]
+fn a_listener_may_have_more_under_way_than_another() {
+    let free = || TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
+    let (mqtt, http) = (free(), free());
+    let two_at_once = format!(
+        "[[listen]]\nprotocol = \"mqtt\"\naddress = \"{mqtt}\"\nmqtt_inflight_to_device = 2\n\
+         [[listen]]\nprotocol = \"http\"\naddress = \"{http}\"\nmqtt_inflight_to_device = 2\n"
+    );
+    let scene = Scene::on_cores(2, &two_at_once);
+    let ask_thrice = |name: &str| {
+        let body = json!({"command": "run"});
+        let path = format!("/devices/{name}/commands");
+        let asked = || scene.alpha.post(&path, &body, &[("Prefer", "respond-async")]).status;
+        assert_eq!([asked(), asked(), asked()], [202; 3]);
+    };
+    for (name, address, at_once) in [("one", scene.gateway.mqtt, 1), ("two", mqtt, 2)] {
+        let mut device = Device::connect(address, "alpha", name, &scene.key, true);
+        device.describe(&scene.key, &json!([{"name": "run"}]), 1);
+        device.settle_in();
+        ask_thrice(name);
+        let mut orders: VecDeque<_> = (0..at_once).map(|_| device.next_command()).collect();
+        for _ in at_once..3 {
+            hears_nothing(&mut device, "none was acknowledged");
+            let order = orders.pop_front().expect("one under way");
+            device.answer(&order, true, &Value::Null);
+            orders.push_back(device.next_command());
+        }
+    }
+    let mut socket = upgraded(http);
+    let status = json!({"status": "online", "apiKey": scene.key, "commands": [{"name": "run"}]}).to_string();
+    for packet in [
+        Hello::new("alpha", "socket", &scene.key).packet(),
+        subscribe(1, &[(&topic("socket", "command"), 1)]),
+        publish(0x32, &topic("socket", "status"), Some(2), status.as_bytes()),
+    ] {
+        socket.send(&frame(BINARY, &packet));
+        next_frame(&mut socket);
+    }
+    ask_thrice("socket");
+    for _ in 0..2 {
+        assert_eq!(next_frame(&mut socket).1[0], 0x32, "a command at QoS 1");
+    }
+    socket.must_stay_open("the third waits", QUIET);
+    scene.must_serve("after three listeners");
+}
+
 #[test]
 fn a_trigger_at_qos_2_is_one_trigger_however_often_it_is_sent() {
     let scene = Scene::start("");
     let events = scene.alpha.events(None);
-    let hello = support::raw::Hello::new("alpha", "d", &scene.key);
-    let mut raw = support::raw::Raw::sending(scene.gateway.mqtt, &hello.packet());
+    let hello = Hello::new("alpha", "d", &scene.key);
+    let mut raw = Raw::sending(scene.gateway.mqtt, &hello.packet());
     assert_eq!(raw.take(4), [0x20, 2, 0, 0]);
     raw.send(&subscribe(1, &[(&topic("d", "command"), 2)]));
     assert_eq!(raw.take(5), [0x90, 3, 0, 1, 1], "QoS 2 is granted as 1");

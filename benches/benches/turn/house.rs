@@ -91,8 +91,11 @@ impl House {
             events_kept_per_agent: 1000,
             ..Limits::default()
         };
-        let doors =
-            [Protocol::Mqtt, Protocol::Http].map(|protocol| Door { protocol, serves: Serves::EVERYBODY });
+        let doors = [Protocol::Mqtt, Protocol::Http].map(|protocol| Door {
+            protocol,
+            serves: Serves::EVERYBODY,
+            inflight_to_device: None,
+        });
         let facts = Arc::new(facts(limits.clone(), doors.to_vec(), SEEDS, cores, kernel.now()));
         let keys = Arc::new(Keys::parse(KEYS, None).expect("two well-formed keys"));
         let build = |core| {

@@ -50,10 +50,13 @@ impl House {
         let keys =
             Arc::new(Keys::parse(&key_file(swarm.tenants, &[]), None).expect("the key file is well-formed"));
         let serves = Serves { devices: true, agents: true, operator: true };
-        let doors =
-            vec![Door { protocol: Protocol::Mqtt, serves }, Door { protocol: Protocol::Http, serves }];
+        let doors = [Protocol::Mqtt, Protocol::Http].map(|protocol| Door {
+            protocol,
+            serves,
+            inflight_to_device: None,
+        });
         let seeds = Seeds { home: (dice.roll(), dice.roll()), epoch: dice.roll() as u32 };
-        let mut facts = facts(swarm.limits.clone(), doors, seeds, swarm.cores, kernel.now());
+        let mut facts = facts(swarm.limits.clone(), doors.to_vec(), seeds, swarm.cores, kernel.now());
         facts.resident_bytes = || Some(1 << 20);
         let facts = Arc::new(facts);
         let core =

@@ -24,6 +24,9 @@ protocol = "mqtt"
 address = "127.0.0.1:1883"
 # With TLS below it (1.2 and 1.3), by the certificate of [tls]; 8883 is the usual port then.
 tls = false
+# In place of the limit of this name, for MQTT devices that connect here, over TCP or, on an http listener, WebSocket. More than 1
+# breaks the MicroPython client. No default.
+# mqtt_inflight_to_device = 1
 
 # Where agents and operators connect.
 [[listen]]

@@ -64,6 +64,7 @@ fn kind(path: &[&str]) -> Option<Kind> {
         ["listen", _, "protocol" | "address"] => Some(Kind::Text),
         ["listen", _, "tls"] => Some(Kind::Flag),
         ["listen", _, "serves"] => Some(Kind::Texts),
+        ["listen", _, "mqtt_inflight_to_device"] => Some(Kind::Number),
         ["socketio", "cors_origins"] => Some(Kind::Texts),
         ["limits", name] => limits::ROWS.iter().any(|row| row.name == *name).then_some(Kind::Number),
         _ => None,

@@ -87,6 +87,10 @@ fn refuses_what_it_cannot_serve_with_a_sentence() {
     for (text, sentence) in [
         (listen("tls = true\n"), "listen 0: tls = true needs [tls] with certificate and key"),
         (listen("serves = []\n"), "serves is empty"),
+        (
+            listen("mqtt_inflight_to_device = 65\n"),
+            "listen 0: limits.mqtt_inflight_to_device = 65: it must lie between",
+        ),
         (listen("serves = [\"devils\"]\n"), "unknown variant `devils`"),
         (listen("") + &listen(""), "127.0.0.1:80 is taken"),
         (
@@ -153,6 +157,7 @@ fn the_environment_goes_over_the_file() {
             ("GATEWAY__LISTEN__0__ADDRESS", "0.0.0.0:1884"),
             ("GATEWAY__LISTEN__1__SERVES", "agents, operator"),
             ("GATEWAY__LISTEN__2__TLS", "false"),
+            ("GATEWAY__LISTEN__2__MQTT_INFLIGHT_TO_DEVICE", "20"),
             ("GATEWAY__LISTEN__2__PROTOCOL", "mqtt"),
             ("GATEWAY__LISTEN__2__ADDRESS", "[::1]:1885"),
             ("GATEWAY__LIMITS__COMMAND_GRACE_MS", "5_000"),
@@ -164,7 +169,8 @@ fn the_environment_goes_over_the_file() {
     assert_eq!(config.cores, Some(3));
     assert_eq!(config.listen[0], Listen::mqtt("0.0.0.0:1884".parse().unwrap()));
     assert_eq!(config.listen[1].serves, Serves { devices: false, agents: true, operator: true });
-    assert_eq!(config.listen[2], Listen::mqtt("[::1]:1885".parse().unwrap()));
+    let third = Listen::mqtt("[::1]:1885".parse().unwrap());
+    assert_eq!(config.listen[2], Listen { mqtt_inflight_to_device: Some(20), ..third });
     assert_eq!((config.limits.command_grace_ms, config.auth.cache_ms), (5000, 7));
 }
 

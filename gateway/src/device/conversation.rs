@@ -27,9 +27,10 @@ use crate::peer::Peer;
 use crate::shard::{Baggage, Cx, Facts, Shard};
 use codec::mqtt::{PacketId, QoS, Subscribe, SubscribeCode, Unsubscribe};
 use engine::{Key, Verdict};
+use std::sync::Arc;
 use std::time::Instant;
 use transports::input::Input;
-use transports::mqtt::{Arrival, Event, Receipt, Session};
+use transports::mqtt::{Arrival, Event, Limits, Receipt, Session};
 
 /// Events of one connection that are handled in one turn; more waits for the next, so that nobody starves the others.
 const EVENTS_PER_TURN_MAX: usize = 256;
@@ -71,10 +72,19 @@ pub enum Standing {
 }
 
 impl MqttPeer {
-    /// A stranger on a plain connection, whose time counts from `now`.
+    /// A stranger on a plain connection of this listener, whose time counts from `now`.
+    pub fn at(facts: &Facts, listener: usize, now: Instant) -> Self {
+        Self::within(&facts.mqtt_of_doors[listener], now)
+    }
+
+    /// A stranger on a connection that does not speak MQTT.
     pub fn new(facts: &Facts, now: Instant) -> Self {
+        Self::within(&facts.mqtt, now)
+    }
+
+    fn within(limits: &Arc<Limits>, now: Instant) -> Self {
         Self {
-            session: Session::new(facts.mqtt.clone(), now),
+            session: Session::new(Arc::clone(limits), now),
             wire: Wire::Plain,
             standing: Standing::Stranger,
             describing: false,

@@ -258,9 +258,10 @@ impl Shard {
             }
         };
         let Some(opened_at) = self.peers.http_mut(conn).map(|peer| peer.opened_at) else { return };
+        let Some(listener) = cx.opened(conn).map(|opened| opened.listener) else { return };
         let Some(out) = cx.out_urgent(conn) else { return };
         handshake.accept(Some(SUBPROTOCOL), out);
-        let mut peer = MqttPeer::new(&self.facts, opened_at);
+        let mut peer = MqttPeer::at(&self.facts, listener, opened_at);
         peer.wire = Wire::web_socket(&self.facts);
         self.peers.remove(conn);
         self.peers.insert(conn, Peer::Mqtt(Box::new(peer)));
