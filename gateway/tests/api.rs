@@ -223,7 +223,20 @@ fn an_idempotency_key_is_of_one_body() {
         );
         assert_eq!(refused.json["outcome"], "not_sent");
     }
-    // The key is of one device; and one that led nowhere is of nothing.
+    // The key is of one agent's, too.
+    let beta_key = scene.gateway.add_key("beta", "commands,triggers");
+    let beta = Agent::new(scene.gateway.http, "beta", &scene.gateway.add_key("beta", "agent"));
+    wait_for("the keys count", SOON, || (beta.get("/devices").status == 200).then_some(()));
+    let mut other = Device::connect(scene.gateway.mqtt, "beta", "d", &beta_key, true);
+    other.describe(&beta_key, &json!([{"name": "run"}]), 1);
+    other.settle_in();
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| beta.post("/devices/d/commands", &body, &[("Idempotency-Key", "once")]));
+        let order = other.next_command();
+        other.answer(&order, true, &json!("beta's"));
+        assert_eq!(asked.join().expect("an answer").json["data"], "beta's");
+    });
+    // It is of one device; and one that led nowhere is of nothing.
     let elsewhere = scene.alpha.post("/devices/nobody/commands", &body, &[("Idempotency-Key", "once")]);
     assert_eq!((elsewhere.status, &elsewhere.json["code"]), (404, &json!("device-unknown")));
     let mut late = described(&scene, "nobody");

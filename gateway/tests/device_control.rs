@@ -128,6 +128,32 @@ fn a_removed_device_is_forgotten_and_comes_back_as_a_new_one() {
     assert_eq!(alpha.get("/devices/pico").json["epoch"], 1, "nothing of the old one is left");
 }
 
+/// Clients send `group: null` and no commands when they have nothing to say of it; that takes back nothing that was declared.
+#[test]
+fn a_device_that_says_nothing_of_itself_is_what_its_agent_declared() {
+    let house = House::start(1);
+    let declared = r#"{"name":"door","description":"by the gate","group":"yard"}"#;
+    assert_eq!(house.lua("POST", "", declared).0, 201);
+    let mut device = Device::connect(house.gateway.mqtt, "alpha", "door", &house.key, true);
+    device.describe(&house.key, &json!([]), 1);
+    device.settle_in();
+    let shown = |group: &str| {
+        let page = house.alpha.get("/devices/door").json;
+        assert_eq!((&page["status"], &page["group"]), (&json!("online"), &json!(group)), "{page}");
+        assert_eq!(page["description"], "by the gate");
+    };
+    shown("yard");
+    let own = json!({"status": "online", "apiKey": house.key, "group": "house", "commands": []});
+    device.publish("status", &own, Some(9), false);
+    device.settle_in();
+    shown("house");
+    device.describe(&house.key, &json!([]), 10);
+    device.settle_in();
+    shown("yard");
+    assert_eq!(house.lua("POST", "", r#"{"name":"door"}"#).0, 200);
+    shown("yard");
+}
+
 #[test]
 fn a_command_under_way_settles_when_its_device_is_disabled() {
     let house = House::start(1);

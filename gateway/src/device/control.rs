@@ -144,12 +144,7 @@ impl Shard {
                 device
             }
         };
-        if let Some(text) = description {
-            self.devices.describe(device, text);
-        }
-        if let (Some(row), Some(group)) = (self.devices.get_mut(device), group) {
-            row.group = Some(group);
-        }
+        self.devices.declare(device, description, group);
         match (self.seen(device), found) {
             (Done::Is(view), None) => Done::New(view),
             (done, _) => done,

@@ -76,12 +76,10 @@ impl Shard {
 
     fn remember_group(&mut self, device: Key, group: Option<Raw<'_>>) {
         let mut unescaped = String::new();
-        let Some(row) = self.devices.get_mut(device) else { return };
         let Some(group) = group else { return };
-        row.group = group
-            .text(&mut unescaped)
-            .filter(|group| !group.is_empty() && group.len() <= GROUP_BYTES_MAX)
-            .map(Into::into);
+        let named = group.text(&mut unescaped);
+        let named = named.filter(|group| !group.is_empty() && group.len() <= GROUP_BYTES_MAX);
+        self.devices.name_group(device, named.map(Into::into));
     }
 
     /// Whether the key of the status is good for the device: the one that it logged in with, or another of the key file.

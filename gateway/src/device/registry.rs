@@ -19,9 +19,16 @@ pub struct Registry {
     rows: Slots<Row>,
     index: HashTable<Key>,
     /// What agents said of devices that they made known.
-    descriptions: HashMap<Key, Box<str>, BuildHasherDefault<SipHasher13>>,
+    declared: HashMap<Key, Declared, BuildHasherDefault<SipHasher13>>,
     by_agent: HashMap<Arc<str>, Vec<Key>, BuildHasherDefault<SipHasher13>>,
     spare: Spare,
+}
+
+/// What an agent said of a device when it made it known.
+#[derive(Default)]
+struct Declared {
+    description: Option<Box<str>>,
+    group: Option<Box<str>>,
 }
 
 impl Registry {
@@ -86,7 +93,7 @@ impl Registry {
         if let Ok(entry) = self.index.find_entry(row.hash, |&found| found == key) {
             entry.remove();
         }
-        self.descriptions.remove(&key);
+        self.declared.remove(&key);
         if let Some(keys) = self.by_agent.get_mut(row.agent.name()) {
             keys.retain(|&other| other != key);
             if keys.is_empty() {
@@ -98,13 +105,27 @@ impl Registry {
 
     /// What its agent said of a device when it made it known.
     pub fn description(&self, key: Key) -> Option<&str> {
-        self.descriptions.get(&key).map(|text| &**text)
+        self.declared.get(&key)?.description.as_deref()
     }
 
-    /// Remembers what the agent says of a device.
-    pub fn describe(&mut self, key: Key, text: Box<str>) {
-        if self.rows.contains(key) {
-            self.descriptions.insert(key, text);
+    /// Remembers what the agent says of a device. What it does not say stays as it was.
+    pub fn declare(&mut self, key: Key, description: Option<Box<str>>, group: Option<Box<str>>) {
+        let Some(row) = self.rows.get_mut(key).filter(|_| description.is_some() || group.is_some()) else {
+            return;
+        };
+        let declared = self.declared.entry(key).or_default();
+        declared.description = description.or(declared.description.take());
+        if group.is_some() {
+            row.group.clone_from(&group);
+            declared.group = group;
+        }
+    }
+
+    /// The device names its group, or none: then it is in the one that its agent has declared.
+    pub fn name_group(&mut self, key: Key, group: Option<Box<str>>) {
+        let declared = self.declared.get(&key).and_then(|declared| declared.group.as_ref());
+        if let Some(row) = self.rows.get_mut(key) {
+            row.group = group.or_else(|| declared.cloned());
         }
     }
 
@@ -129,7 +150,7 @@ impl Registry {
         assert_eq!(self.rows.len(), self.index.len(), "each row is in the index once");
         let listed: usize = self.by_agent.values().map(Vec::len).sum();
         assert_eq!(self.rows.len(), listed, "each row is in its agent's list once");
-        assert!(self.descriptions.keys().all(|&key| self.rows.contains(key)), "only devices are described");
+        assert!(self.declared.keys().all(|&key| self.rows.contains(key)), "only devices are declared");
         for (key, row) in self.rows.iter() {
             assert_eq!(
                 self.find(row.hash, row.agent.name(), &row.name),
