@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use crate::backlog::Marks;
 use crate::letter::{LetterOf, Posted};
 use crate::listener::Door;
-use crate::mailbox::{Mailbox, Post};
+use crate::mailbox::{Mailbox, Post, UNPOSTED_LETTERS_MARK};
 use crate::net::{Event, Net};
 use crate::scratch::{SCRATCH_BYTES, Scratch};
 use crate::service::{Cx, Service};
@@ -51,6 +51,9 @@ pub struct Limits {
     pub accepts_per_turn: usize,
     /// Letters taken per turn.
     pub letters_per_turn: usize,
+    /// From this many letters for one neighbour on, waiting or of this turn, a core is congested: it takes on no new work for it, and
+    /// accepts nobody. At least one.
+    pub unposted_letters_mark: usize,
     /// Bytes read from one connection per turn.
     pub read_bytes_per_turn: usize,
     /// How long a closed connection may take to swallow its last output and to finish.
@@ -75,6 +78,7 @@ impl Default for Limits {
             marks: Marks::default(),
             accepts_per_turn: 64,
             letters_per_turn: 1024,
+            unposted_letters_mark: UNPOSTED_LETTERS_MARK,
             read_bytes_per_turn: 2 * SCRATCH_BYTES,
             linger: Duration::from_secs(1),
             handshake_timeout: Duration::from_secs(10),
@@ -180,6 +184,11 @@ impl<N: Net, S: Service> Core<N, S> {
     /// Connections that have something in hand (a partial message, unsent output): the others own no buffer.
     pub fn connections_with_buffers(&self) -> usize {
         self.hub.desks.occupied()
+    }
+
+    /// How often the mail for a neighbour has become so much that the core was congested towards it, within a turn or for longer.
+    pub fn congestions(&self, to: usize) -> u64 {
+        self.hub.congestions[to]
     }
 
     /// What the tenant sees, for calls from outside a turn: a simulator's or a test's.

@@ -44,8 +44,9 @@ pub type Bell = Box<dyn Fn() + Send + Sync>;
 /// How many letters lie in a ring before they wait at their senders, if its owner has no better number.
 pub const RING_LETTERS: usize = 4096;
 
-/// From this many letters waiting at one sender for one neighbour on it calls itself congested: a mark, not a ceiling, because *settle*,
-/// *close* and *move* are never refused. What keeps the number finite is that a congested core takes no new commands.
+/// From this many letters waiting at one sender for one neighbour on it calls itself congested, if its owner has no better number
+/// ([`Limits::unposted_letters_mark`](crate::core::Limits::unposted_letters_mark)): a mark, not a ceiling, because *settle*, *close* and
+/// *move* are never refused. What keeps the number finite is that a congested core takes no new commands.
 pub const UNPOSTED_LETTERS_MARK: usize = 4096;
 
 /// How soon a sender should flush again while letters wait: nobody tells it that a ring has room again.

@@ -204,6 +204,11 @@ impl<'a, S: Service> Cx<'a, S> {
         self.hub.fill_random(bytes);
     }
 
+    /// Whether a connection is here and its end is not decided: whoever has kept words of it may still act on them.
+    pub fn is_serving(&self, conn: Key) -> bool {
+        self.hub.conns.get(conn).is_some_and(Conn::serving)
+    }
+
     /// Like [`Cx::opened`], and in [`Service::closed`] too, unless the connection was cut off: for a log line about its end.
     pub fn came_from(&self, conn: Key) -> Option<Opened> {
         self.hub.conns.get(conn).map(Conn::opened)

@@ -115,6 +115,24 @@ fn a_sender_with_too_much_unposted_mail_is_congested() {
 }
 
 #[test]
+fn the_mark_counts_the_mail_of_a_turn_and_what_waits_for_one_neighbour() {
+    let mut house = House::with_limits(2, Limits { unposted_letters_mark: 3, ..Limits::default() });
+    house.cores[0].outside(|_, cx| {
+        (0..2).for_each(|n| cx.post(1, n));
+        assert!(!cx.congested());
+        cx.post(0, 2);
+        assert!(!cx.congested(), "it is for another");
+        cx.post(1, 3);
+        assert!(cx.congested_to(1) && !cx.congested_to(0));
+        cx.post(1, 4);
+    });
+    house.cores[0].turn();
+    house.cores[0].outside(|_, cx| assert!(!cx.congested(), "all of it has found room"));
+    let core = &house.cores[0];
+    assert_eq!((core.congestions(0), core.congestions(1)), (0, 1), "it came to that once");
+}
+
+#[test]
 fn a_turn_takes_no_more_letters_than_its_budget() {
     let mut house = House::with_limits(1, Limits { letters_per_turn: 5, ..Limits::default() });
     for n in 0..12 {

@@ -13,7 +13,6 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::core::Limits;
 use crate::core::conn::{Conn, Flag};
 use crate::core::desk::Desks;
-use crate::mailbox::UNPOSTED_LETTERS_MARK;
 use crate::service::{Close, Opened, Service};
 use crate::slots::{Key, Queue, Slots};
 use crate::stats::CoreStats;
@@ -68,6 +67,8 @@ pub(crate) struct Hub<S: Service> {
     unposted: Vec<usize>,
     /// Neighbours for whom too much of it waits.
     crowded: usize,
+    /// For each neighbour, how often the mail for it has reached the mark.
+    pub(crate) congestions: Vec<u64>,
     /// Closed connections that are still there.
     pub(crate) lingering: usize,
     pub(crate) stats: CoreStats,
@@ -81,6 +82,7 @@ impl<S: Service> Hub<S> {
         wall_ms: u64,
         seed: [u8; 32],
     ) -> Self {
+        debug_assert!(limits.unposted_letters_mark > 0, "no mail at all is not too much");
         Hub {
             now,
             wall_ms,
@@ -101,6 +103,7 @@ impl<S: Service> Hub<S> {
             own: VecDeque::new(),
             unposted: vec![0; neighbours],
             crowded: 0,
+            congestions: vec![0; neighbours],
             lingering: 0,
             stats: CoreStats::default(),
         }
@@ -155,7 +158,10 @@ impl<S: Service> Hub<S> {
     pub(crate) fn post(&mut self, to: usize, mail: S::Mail) {
         self.outbox.push((to, mail));
         self.unposted[to] += 1;
-        self.crowded += usize::from(self.unposted[to] == UNPOSTED_LETTERS_MARK);
+        if self.unposted[to] == self.limits.unposted_letters_mark {
+            self.crowded += 1;
+            self.congestions[to] += 1;
+        }
     }
 
     pub(crate) fn congested(&self) -> bool {
@@ -163,7 +169,7 @@ impl<S: Service> Hub<S> {
     }
 
     pub(crate) fn congested_to(&self, to: usize) -> bool {
-        self.unposted[to] >= UNPOSTED_LETTERS_MARK
+        self.unposted[to] >= self.limits.unposted_letters_mark
     }
 
     /// The mail of the turn is posted; `unposted` says how much waits for a neighbour now.
@@ -171,7 +177,12 @@ impl<S: Service> Hub<S> {
         for (to, waiting) in self.unposted.iter_mut().enumerate() {
             *waiting = unposted(to);
         }
-        self.crowded = self.unposted.iter().filter(|&&waiting| waiting >= UNPOSTED_LETTERS_MARK).count();
+        let mark = self.limits.unposted_letters_mark;
+        #[cfg(planted)]
+        if crate::planted::is("congestion-outlives-mail") && self.crowded > 0 {
+            return;
+        }
+        self.crowded = self.unposted.iter().filter(|&&waiting| waiting >= mark).count();
     }
 
     pub(crate) fn arm(&mut self, at: Instant, token: S::Token) -> Alarm {

@@ -151,6 +151,11 @@ impl Kernel {
         self.state.borrow().open_sockets
     }
 
+    /// Clients that wait in the queues of one core.
+    pub fn waiting(&self, core: usize) -> usize {
+        self.state.borrow().cores[core].doors.iter().map(|door| door.waiting.len()).sum()
+    }
+
     /// How long the core wanted to sleep when it last polled; `None`: until something happens.
     pub fn asked_to_sleep(&self, core: usize) -> Option<Duration> {
         self.state.borrow().cores[core].asked
