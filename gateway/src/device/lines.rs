@@ -202,6 +202,14 @@ impl Lines {
         }
     }
 
+    /// As [`engine::Cx::is_serving`].
+    pub fn is_serving(&self, cx: &Cx<'_>, key: Key) -> bool {
+        match self.connection(key) {
+            Some(conn) => cx.is_serving(conn),
+            None => self.rows.get(Self::inner(key)).is_some_and(|line| !line.doomed),
+        }
+    }
+
     /// As [`engine::Cx::resume`].
     pub fn resume(&self, cx: &mut Cx<'_>, key: Key) {
         if let Some(conn) = self.connection(key) {

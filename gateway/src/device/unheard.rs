@@ -68,6 +68,11 @@ impl Shard {
         }
     }
 
+    /// Clients whose words wait, and may be heard.
+    pub fn unheard(&self) -> usize {
+        self.unheard.queue.len()
+    }
+
     /// The turn of those whose words wait.
     pub(crate) fn hear_the_unheard(&mut self, cx: &mut Cx<'_>) {
         self.unheard.is_called = false;
@@ -79,7 +84,8 @@ impl Shard {
             let Some(conn) = self.unheard.queue.pop_front() else { break };
             let Some(translator) = self.translator_mut(conn) else { continue };
             translator.is_queued = false;
-            if self.listens(conn) {
+            // Who is hung up on has said his last, even if he waited when he said it.
+            if self.listens(conn) && self.lines.is_serving(cx, conn) {
                 let mut share = left.min(MESSAGES_PER_TURN_MAX);
                 left -= share;
                 let pace = self.hear_waiting(cx, conn, &mut share);
@@ -165,13 +171,22 @@ impl Shard {
             translator.keep(inbox, 0, &mut self.spare);
             return Pace::Whole;
         }
+        let whole_bytes = inbox.len();
         let mut input = Input::new(&mut inbox);
         let pace = self.hear_device(cx, conn, &mut input);
         let taken = input.taken();
         if let Some(Wire::SocketIo(translator)) = self.peers.mqtt_mut(conn).map(|peer| &mut peer.wire) {
             translator.keep(inbox, taken, &mut self.spare);
         }
-        pace
+        #[cfg(planted)]
+        if engine::planted::is("waits-for-nothing") {
+            return pace;
+        }
+        match pace {
+            // Nothing is left that could be heard later, and nobody would come back for it.
+            Pace::Busy if taken == whole_bytes => Pace::Whole,
+            pace => pace,
+        }
     }
 
     /// A rule of the layers below was broken.
