@@ -10,6 +10,7 @@ use engine::wiring::{Clerk, Outside, Wiring};
 use engine::{Core, Turn};
 use gateway::auth::{Gatekeeper, Keys};
 use gateway::config::{Auth, Protocol, Serves};
+use gateway::device::name::HomeHash;
 use gateway::mail::Mail;
 use gateway::serve::{
     Seeds, facts, gatekeeper_rules, turn_gatekeeper, turn_worker, turn_writer, worker_limits,
@@ -40,6 +41,7 @@ pub struct House {
     gatekeeper: Clerk<FakeNet, Shard>,
     keeper: Gatekeeper,
     outside: Outside<FakeNet, Shard>,
+    home: HomeHash,
     answers: Vec<(usize, FromStore)>,
 }
 
@@ -82,9 +84,15 @@ impl House {
                 keys.roster().clone(),
             ),
             outside: wiring.outside(),
+            home: facts.home,
             keys,
             answers: Vec::new(),
         }
+    }
+
+    /// The core where a device is at home.
+    pub fn home(&self, agent: &str, device: &str) -> usize {
+        HomeHash::home(self.home.of(agent, device), self.cores.len())
     }
 
     /// One turn of a core that has not ended.

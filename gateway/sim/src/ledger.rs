@@ -4,12 +4,14 @@
 //! journal are looked at here, and the oracles (`oracles/`) judge by it. Never knows what the gateway believes.
 
 mod attempts;
+mod congestion;
 mod decisions;
 mod links;
 mod questions;
 mod triggers;
 
 pub use attempts::{attempt_of, command_of};
+pub use congestion::Congestion;
 pub use decisions::{Decided, Decision, Holds};
 pub use links::{Describes, Excuse, Identity, LinkFacts};
 pub use questions::{Asked, Delivery, Question, Reply, Told};
@@ -68,6 +70,8 @@ pub struct Ledger {
     pub wrong_keys: u32,
     /// The gateway was asked to stop.
     pub stopping: bool,
+    /// When there was too much mail for whom.
+    pub congestion: Congestion,
 }
 
 impl Ledger {
@@ -101,6 +105,7 @@ impl Ledger {
             unclaimed_ends: Vec::new(),
             wrong_keys: 0,
             stopping: false,
+            congestion: Congestion::new(swarm),
         }
     }
 

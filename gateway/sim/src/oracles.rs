@@ -5,6 +5,7 @@
 
 mod answers;
 mod attempts;
+mod congestion;
 mod ends;
 mod events;
 mod house;
@@ -16,6 +17,7 @@ mod queueing;
 mod wire;
 
 pub use answers::Answer;
+pub use congestion::{judge_mail, look_at_mail};
 pub use events::Reading;
 pub use house::{check_ceilings, check_nothing_left};
 pub use presence::Shown;

@@ -122,6 +122,14 @@ bugs! {
         "the poll that waits is forgotten when its session goes home" => Progress, Blame, Wire;
     "noop-not-sent" in "transports/src/engineio/session.rs":
         "the poll that waits is not answered when a WebSocket probes" => Progress, Wire, Blame;
+    "congestion-outlives-mail" in "engine/src/core/hub.rs":
+        "a core that was congested once accepts nobody any more" => Progress;
+    "congested-door-opened" in "engine/src/listener.rs":
+        "a congested core lets in whoever comes" => Ceilings;
+    "refused-for-another" in "gateway/src/agent/commands.rs":
+        "a command is refused because too much mail waits for another core than its device's" => RightAnswer;
+    "waits-for-nothing" in "gateway/src/device/unheard.rs":
+        "a Socket.IO device that is told to wait, with nothing left to hear, is never read again" => Progress;
     "upgrade-forgets-queue" in "transports/src/engineio/session.rs":
         "what waits for a poll is lost when a WebSocket takes over" => Progress, Wire, RightAnswer, Blame;
 }

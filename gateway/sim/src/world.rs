@@ -15,7 +15,7 @@ use crate::device::{Device, Scene, Tongues, Way};
 use crate::failure::Failure;
 use crate::house::{House, own_secret};
 use crate::ledger::{Excuse, Ledger, TENANTS};
-use crate::oracles::check_ceilings;
+use crate::oracles::{check_ceilings, judge_mail, look_at_mail};
 use crate::swarm::{Quirk, Quirks, Swarm};
 use engine::net::fake::{Dice, Kernel};
 use std::time::Duration;
@@ -73,6 +73,7 @@ impl World {
         let turns = vec![0; swarm.cores];
         let mut ledger = Ledger::new(seed, &swarm, trace);
         ledger.say(|| format!("{swarm:#?}"));
+        ledger.settle_homes(|agent, device| house.home(agent, device));
         let devices = populate(&swarm, &mut ledger, &mut dice)
             .into_iter()
             .map(|device| {
@@ -154,7 +155,11 @@ impl World {
 
     fn turn_core(&mut self, core: usize) {
         self.ledger.step += 1;
+        let mail = look_at_mail(&mut self.house, core, &self.kernel, &self.ledger);
         self.house.turn_core(core);
+        if let Some(mail) = mail {
+            judge_mail(&mut self.house, core, &mail, &mut self.ledger);
+        }
         self.turns[core] += 1;
         self.ledger.watch_links(self.turns.iter().copied().min().unwrap_or(0));
         if self.turns[core].is_multiple_of(LOOK_EVERY) {

@@ -26,6 +26,7 @@ const RARE: &[Seen] = &[
     Seen::BodyTooSlow,
     Seen::StreamResumed,
     Seen::DeviceBusy,
+    Seen::DescriptionUnread,
     Seen::ShuttingDown,
 ];
 

@@ -6,7 +6,7 @@ use super::{Agent, AgentLine, Asking, Request, Stream};
 use crate::coverage::Seen;
 use crate::device::Scene;
 use crate::failure::Oracle;
-use crate::ledger::{Excuse, TENANTS};
+use crate::ledger::{Excuse, Ledger, TENANTS};
 use crate::line::{Head, read_head};
 use crate::oracles::{Answer, Shown};
 use codec::json::{Raw, members};
@@ -92,8 +92,7 @@ impl Agent {
         let (peer, status, ledger) = (self.peer(), head.status, &mut *scene.ledger);
         let expected: &[u16] = match request {
             Request::Command { question, .. } => {
-                let text = String::from_utf8_lossy(body);
-                return ledger.judge_answer(*question, read_command(body, status), &Saying(&peer, &text));
+                return judge_command(ledger, *question, head, body, &peer);
             }
             Request::Devices | Request::Key | Request::Healthz => &[200],
             Request::Device(_) => &[200, 404],
@@ -178,6 +177,16 @@ impl Agent {
             format!("tools of {foreign:?} are shown")
         });
     }
+}
+
+/// The answer to a command. One that asks for patience says for how much.
+fn judge_command(ledger: &mut Ledger, question: usize, head: &Head, body: &[u8], peer: &str) {
+    let text = String::from_utf8_lossy(body);
+    let invites = !matches!(head.status, 429 | 503) || head.retry_after_s.is_some_and(|s| s > 0);
+    ledger.check(invites, Oracle::OneAnswer, &peer, || {
+        format!("q{question} is to be tried again, and nobody says when: {text}")
+    });
+    ledger.judge_answer(question, read_command(body, head.status), &Saying(peer, &text));
 }
 
 /// A peer, and what it was told, for a message.

@@ -150,6 +150,10 @@ impl Device {
         if what.is_manifest() {
             link.described = Some(what);
         }
+        // Where too much waited for the worker, it may have been left unread: it is to be said again.
+        if scene.ledger.congestion.towards_worker(link.describes_since) {
+            link.described = None;
+        }
         if what != Describes::Both && what != Describes::Nothing {
             scene.ledger.saw(Seen::RefusedManifest);
         }
@@ -199,7 +203,17 @@ impl Device {
         match suffix {
             "command" => self.heard_command(scene, link, publish),
             "trigger_ack" => self.heard_trigger_ack(scene, link, publish.payload),
+            "error" => self.heard_error(scene, link, publish.payload),
             _ => {}
+        }
+    }
+
+    /// What the gateway complains of; it may ask for the description once more.
+    pub(super) fn heard_error(&self, scene: &mut Scene<'_>, link: &mut Link, payload: &[u8]) {
+        if String::from_utf8_lossy(payload).contains("TOO_MUCH_WAITS") {
+            link.described = None;
+            scene.ledger.links[link.id].described = None;
+            scene.ledger.judge_unread_description(link.describes_since, &self.peer_on(link));
         }
     }
 

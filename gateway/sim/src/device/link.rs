@@ -105,6 +105,8 @@ pub struct Link {
     pub in_flight: Vec<u16>,
     /// Descriptions whose acceptance is open, oldest first, and the how manieth thing each was that was said.
     pub describing: VecDeque<(u64, Describes)>,
+    /// When the oldest of them was said, in steps.
+    pub describes_since: u64,
     /// The last accepted description.
     pub described: Option<Describes>,
     /// Things said so far.
@@ -147,6 +149,7 @@ impl Link {
             owed: VecDeque::new(),
             in_flight: Vec::new(),
             describing: VecDeque::new(),
+            describes_since: 0,
             described: None,
             said: 0,
             read_before: 0,
@@ -163,6 +166,14 @@ impl Link {
         self.line.say(write);
         self.said += 1;
         self.said - 1
+    }
+
+    /// A description was said.
+    pub(super) fn describes(&mut self, place: u64, what: Describes, step: u64) {
+        if self.describing.is_empty() {
+            self.describes_since = step;
+        }
+        self.describing.push_back((place, what));
     }
 
     /// The answer to the word at `place` has come.

@@ -87,7 +87,7 @@ impl Device {
             out.push(b'4');
             encode_connect(out, NAMESPACE, &[auth.as_bytes()]);
         });
-        link.describing.push_back((place, what));
+        link.describes(place, what, scene.ledger.step);
         link.subscribed = 0x3F;
         link.stage = Stage::Greeted;
         scene.ledger.link_greets(link.id);
@@ -310,6 +310,7 @@ impl Device {
                 }
             }
             "error" | "trigger_error" => {
+                self.heard_error(scene, link, payload);
                 let read = members(payload, ["code", "message"]).ok();
                 let code = read
                     .and_then(|[code, message]| message.and_then(|_| Some(code?.plain_str()?.to_owned())));

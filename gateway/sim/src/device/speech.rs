@@ -214,7 +214,7 @@ impl Device {
         self.publish(scene, link, "status", payload.into_bytes(), said, false);
         match wrong_key {
             true => drop(self.outbox.pop()),
-            false => link.describing.push_back((link.said - 1, what)),
+            false => link.describes(link.said - 1, what, scene.ledger.step),
         }
     }
 

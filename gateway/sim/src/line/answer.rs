@@ -15,6 +15,8 @@ pub struct Head {
     pub last: bool,
     /// The entity tag.
     pub etag: Option<String>,
+    /// When to try again.
+    pub retry_after_s: Option<u32>,
 }
 
 /// The head of the answer at the front, and its length.
@@ -23,13 +25,15 @@ pub fn read_head(bytes: &[u8]) -> Option<(Head, usize)> {
     let text = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = text.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let mut head = Head { status, body_bytes: 0, endless: false, last: false, etag: None };
+    let mut head =
+        Head { status, body_bytes: 0, endless: false, last: false, etag: None, retry_after_s: None };
     for line in lines {
         let Some((name, value)) = line.split_once(": ") else { continue };
         match name {
             "Content-Length" => head.body_bytes = value.parse().ok()?,
             "Content-Type" => head.endless = value == "text/event-stream",
             "Connection" => head.last = value == "close",
+            "Retry-After" => head.retry_after_s = value.parse().ok(),
             "ETag" => head.etag = Some(value.to_owned()),
             _ => {}
         }

@@ -3,6 +3,7 @@
 //! Owns the rules of every end that a command can have. "Certainly" means: by what was said on wires and by the kernel's
 //! ends, whatever the gateway believes.
 
+use super::congestion::AT_THE_DOOR;
 use crate::coverage::Seen;
 use crate::failure::Oracle;
 use crate::ledger::{Asked, Ledger, Question, Reply, Told, attempt_of, command_of};
@@ -63,7 +64,7 @@ impl Ledger {
                 self.check(slow, Oracle::Blame, peer, || format!("q{n} was said at once"));
             }
             (429, "too-many-commands") => self.judge_quota(n, peer),
-            (503, "device-busy") => self.judge_busy(n, peer),
+            (503, "device-busy") => self.judge_busy(n, answer, peer),
             (503, "device-offline") => self.judge_offline(n, answer.outcome, peer),
             (503, "shutting-down") => {
                 self.saw(Seen::ShuttingDown);
@@ -188,11 +189,20 @@ impl Ledger {
         });
     }
 
-    fn judge_busy(&mut self, n: usize, peer: &dyn Display) {
-        self.saw(Seen::DeviceBusy);
+    fn judge_busy(&mut self, n: usize, answer: Answer<'_>, peer: &dyn Display) {
+        self.check(answer.outcome == "not_sent", Oracle::RightAnswer, peer, || {
+            format!("q{n}: busy, and not certainly unsent: {answer:?}")
+        });
         let identity = self.questions[n].identity;
         let others = self.most_beside(n, |question| question.identity == identity);
         let most = self.limits.commands_waiting_per_device as usize;
+        if answer.detail == AT_THE_DOOR {
+            return self.judge_refused_at_door(n, peer);
+        }
+        if others < most && self.is_refused_for_mail(n) {
+            return;
+        }
+        self.saw(Seen::DeviceBusy);
         self.check(others >= most, Oracle::RightAnswer, peer, || {
             format!("q{n}: busy, but only {others} others were under way and {most} may wait")
         });

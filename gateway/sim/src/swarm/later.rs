@@ -19,7 +19,15 @@ impl Swarm {
     pub fn draw_later(&mut self, seed: u64) {
         self.draw_retry(&mut Dice::new(seed.wrapping_mul(0xA24B_AED4_963E_E407) ^ 0x7E));
         self.queues = Dice::new(seed.wrapping_mul(0x9FB2_1C65_1E98_DF25) ^ 0x0FF).chance(400);
+        self.draw_mark(&mut Dice::new(seed.wrapping_mul(0xD6E8_FEB8_6659_FD93) ^ 0xF0));
         self.controls = Dice::new(seed.wrapping_mul(0xE703_7ED1_A0B4_28DB) ^ 0xC0).chance(350);
+    }
+
+    /// A mark that the mail of a small house reaches.
+    fn draw_mark(&mut self, dice: &mut Dice) {
+        if dice.chance(250) {
+            self.engine.unposted_letters_mark = *pick(dice, &[1, 4, 32]).expect("a list");
+        }
     }
 
     fn draw_retry(&mut self, dice: &mut Dice) {

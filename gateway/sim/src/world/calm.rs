@@ -267,7 +267,21 @@ impl World {
         (!self.is_broken()).then_some(n)
     }
 
+    /// Asks a device. Where little mail is too much already, it is the only mail.
     fn command(&mut self, identity: usize) -> usize {
+        self.let_mail_pass();
+        let n = self.command_now(identity);
+        self.let_mail_pass();
+        n
+    }
+
+    fn let_mail_pass(&mut self) {
+        if self.ledger.congestion.is_possible {
+            self.rest();
+        }
+    }
+
+    fn command_now(&mut self, identity: usize) -> usize {
         let tenant = self.ledger.identities[identity].tenant;
         let n = self.ledger.ask(tenant, Some(identity), Asked::Well, PATIENCE_MS, 0);
         self.ledger.questions[n].make_plain(n);

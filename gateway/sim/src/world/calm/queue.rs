@@ -73,6 +73,7 @@ impl World {
     }
 
     fn ask_to_queue(&mut self, device: usize, timeout_ms: u64) -> usize {
+        self.let_mail_pass();
         let identity = self.devices[device].identity;
         let tenant = self.ledger.identities[identity].tenant;
         let n = self.ledger.ask(tenant, Some(identity), Asked::Well, timeout_ms, 0);
