@@ -11,6 +11,8 @@ use crate::house::{DEVICE, House};
 use crate::peers::{DATA, TRIGGER};
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+const PING: &str = "2";
+const PONG: &[u8] = b"3";
 const EVENT: &str = "42/devices,";
 
 /// A connected and described device.
@@ -67,7 +69,7 @@ impl SocketIoDevice {
         self.say(response.as_bytes());
     }
 
-    /// The messages that have come since.
+    /// The messages that have come since. A ping of Engine.IO is answered, and none of them.
     pub(crate) fn hear(&mut self) -> Vec<String> {
         self.receive();
         let mut heard = Vec::new();
@@ -81,6 +83,11 @@ impl SocketIoDevice {
         }
         assert!(rest.is_empty(), "the gateway sends whole frames");
         self.received.clear();
+        let messages = heard.len();
+        heard.retain(|message| message != PING);
+        if heard.len() < messages {
+            self.say(PONG);
+        }
         heard
     }
 
