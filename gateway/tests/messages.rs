@@ -17,7 +17,7 @@ use support::web_socket::{BINARY, frame, next_frame, upgraded};
 use support::{SOON, wait_for};
 
 const MIB: usize = 1_048_576;
-const QUIET: Duration = Duration::from_millis(200);
+const QUIET: Duration = Duration::from_millis(100);
 
 fn described(scene: &Scene, name: &str) -> Device {
     let mut device = Device::connect(scene.gateway.mqtt, "alpha", name, &scene.key, true);
