@@ -229,6 +229,13 @@ impl Shard {
         [self.pending.len(), self.held.len(), self.tickets.len()]
     }
 
+    /// Who is here without being a device: sessions that poll, their names, strangers and those who wait for the gatekeeper, and
+    /// devices whom somebody claims to be. All zero when nobody is.
+    pub fn visitors(&self) -> [usize; 4] {
+        let strangers = self.unidentified.in_all() + self.lines.strangers_in_all();
+        [self.lines.len(), self.sids.len(), strangers, self.antechamber.len()]
+    }
+
     /// The devices of this core.
     pub fn devices(&self) -> &Registry {
         &self.devices

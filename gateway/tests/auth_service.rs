@@ -326,29 +326,6 @@ fn c8_nothing_behind_connect_is_looked_at_until_the_service_has_spoken() {
     assert_eq!(raw.take(4), ACCEPTED);
 }
 
-/// L4: whoever has said a name, but whose key nobody has vouched for yet, is a stranger still.
-#[test]
-fn l4_who_waits_for_the_service_counts_among_the_strangers() {
-    let service = Service::start(|question| match question["apiKey"].as_str() {
-        Some("good") => Reply::yes(&DEVICE),
-        _ => Reply::After(Duration::from_secs(20), Box::new(Reply::no())),
-    });
-    let gateway = gateway(&service, "unidentified_per_core = 8");
-    let operator = operator(&gateway);
-    let flood: Vec<Raw> = (0..40)
-        .map(|n| {
-            let hello = Hello::new("alpha", &format!("flood-{n}"), &format!("bad-{n}"));
-            Raw::sending(gateway.mqtt, &hello.packet())
-        })
-        .collect();
-    wait_for("all but two cores' worth of them are hung up on", SOON, || {
-        let evicted = metric(&operator.text("/metrics"), "gateway_strangers_evicted_total");
-        (evicted >= 24.0).then_some(())
-    });
-    must_log_in(&gateway, "honest", "good");
-    drop(flood);
-}
-
 #[test]
 fn the_newest_claim_wins_whatever_the_service_is_slow_about() {
     let service = Service::start(|question| match question["apiKey"].as_str() {
@@ -568,4 +545,45 @@ fn operators_reach_agents_that_only_the_service_knows() {
     assert_eq!(lost.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&lost.stderr).contains("--agent"), "it says what to add");
     assert!(String::from_utf8_lossy(&cli(&["--agent", "alpha"]).stdout).contains("pump"));
+}
+
+/// A stream whose key the service was asked about is read as any other: when its reader leaves, its place is free.
+#[test]
+fn a_reader_whom_the_service_vouched_for_is_seen_leaving() {
+    let service = Service::start(honest);
+    let gateway = gateway(&service, "event_streams_per_agent = 1\nsse_comment_ms = 60000");
+    let request = b"GET /v1/agents/alpha/events?after=0 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good-agent\r\n\r\n";
+    let begins = || {
+        let mut reader = Raw::sending(gateway.http, request);
+        let status = reader.hear(SOON, |heard| heard.get(9..12).map(<[u8]>::to_vec));
+        (status.as_deref() == Some(b"200")).then_some(())
+    };
+    for _ in 0..3 {
+        wait_for("the place of the reader before is free", SOON, begins);
+    }
+}
+
+/// Who has said who it is and waits for the service is no stranger who gives way for being one of many [L4: until its CONNECT is
+/// complete]: a fleet that returns at once is admitted, however slow the service is and however small the place for strangers.
+#[test]
+fn c5_a_herd_that_waits_for_a_slow_service_is_not_evicted() {
+    let slow = |question: &Value| match question["apiKey"].as_str() {
+        Some("good-quick") => honest(question),
+        _ => Reply::After(Duration::from_millis(700), Box::new(honest(question))),
+    };
+    let service = Service::start(slow);
+    let limits = "unidentified_per_address = 8\nunidentified_per_core = 8";
+    let gateway = Gateway::start(1, &format!("{limits}\n{}", service.config()));
+    let mut herd: Vec<Raw> = Vec::new();
+    for n in 0..48 {
+        let hello = Hello::new("alpha", &format!("d-{n}"), &format!("good-{n}")).packet();
+        herd.push(Raw::sending(gateway.mqtt, &hello));
+        if n % 4 == 3 {
+            wait_for("they wait", SOON, || (service.questions().len() == n + 1).then_some(()));
+        }
+    }
+    must_log_in(&gateway, "quick", "good-quick");
+    for (n, raw) in herd.iter_mut().enumerate() {
+        assert_eq!(raw.take(4), ACCEPTED, "device {n}");
+    }
 }

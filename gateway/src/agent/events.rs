@@ -108,7 +108,6 @@ impl Shard {
         match std::mem::replace(&mut peer.waits, Waits::Request) {
             Waits::Opening(place) => {
                 self.begin_stream(cx, conn, place, cursor, false);
-                self.lines.resume(cx, conn);
                 self.set_deadline(cx, conn);
             }
             // Its key was taken back meanwhile, and it was told so.
@@ -129,6 +128,12 @@ impl Shard {
         }
         let stream = Stream { place, after, fetching: false, comment_at };
         peer.waits = Waits::Stream(Box::new(stream));
+        // Its request may have waited, and nothing was read meanwhile: from now on its reader is seen leaving.
+        #[cfg(planted)]
+        if engine::planted::is("reader-not-seen-leaving") {
+            return self.fetch(cx, conn);
+        }
+        cx.resume(conn);
         self.fetch(cx, conn);
     }
 

@@ -71,6 +71,8 @@ impl Shard {
             None => 0..cx.cores(),
         };
         peer.waits = Waits::Tap(Box::new(TapStream { place, comment_at, cores: cores.clone(), missed: 0 }));
+        // As with a stream of events: its end must be seen, though its request may have waited.
+        cx.resume(conn);
         let reader = Reader { core: cx.core(), conn };
         for core in cores {
             let agent = agent.name_shared().clone();

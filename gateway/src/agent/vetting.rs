@@ -237,6 +237,8 @@ impl Shard {
         let Some(peer) = self.peers.http_mut(conn) else { return };
         let asked = match std::mem::replace(&mut peer.waits, Waits::Request) {
             Waits::Verdict(asked) if asked.number == judged.number => asked,
+            #[cfg(planted)]
+            Waits::Verdict(asked) if engine::planted::is("late-word-taken") => asked,
             // An earlier request has been refused for want of this word.
             other => return peer.waits = other,
         };
@@ -253,12 +255,28 @@ impl Shard {
     pub(super) fn request_judged_late(&mut self, cx: &mut Cx<'_>, conn: Key) {
         let now = cx.now();
         let Some(Waits::Verdict(asked)) = self.peers.http_mut(conn).map(|peer| &peer.waits) else { return };
-        if asked.until > now {
-            return;
+        if asked.until <= now {
+            self.judge_unavailable(cx, conn);
         }
+    }
+
+    /// Nobody will say anything about the request that waits. `false`: there is none.
+    fn judge_unavailable(&mut self, cx: &mut Cx<'_>, conn: Key) -> bool {
+        let Some(Waits::Verdict(asked)) = self.peers.http_mut(conn).map(|peer| &peer.waits) else {
+            return false;
+        };
         let (number, digest, agent) = (asked.number, asked.digest, asked.agent.clone());
         let verdict = Verdict::Unavailable;
         self.request_judged(cx, Judged { asker: conn, number, digest, agent, again: false, verdict });
+        true
+    }
+
+    /// A request that waits for the gatekeeper's word must go. `false`: it does not wait.
+    pub(crate) fn put_off_request(&mut self, cx: &mut Cx<'_>, conn: Key) -> bool {
+        if let Some(peer) = self.peers.http_mut(conn).filter(|peer| matches!(peer.waits, Waits::Verdict(_))) {
+            peer.session.close_after();
+        }
+        self.judge_unavailable(cx, conn)
     }
 
     /// A wrong key from a source that is locked out.

@@ -151,6 +151,10 @@ impl Gatekeeper {
             Known::StaleYes => self.join(question, false),
             Known::Nothing => {
                 let suspect = self.lockout.locked(question.source, &question.agent, now).is_some();
+                #[cfg(planted)]
+                if suspect && engine::planted::is("lock-out-hits-right-keys") {
+                    return self.wrong(question, now);
+                }
                 self.join(question, suspect);
             }
         }
@@ -195,6 +199,10 @@ impl Gatekeeper {
     /// The service has failed: what it said before counts, if it said something.
     fn do_without(&mut self, question: Question, now: Instant) {
         let Some(service) = self.service.as_mut() else { return };
+        #[cfg(planted)]
+        if engine::planted::is("failure-is-a-no") {
+            return self.wrong(question, now);
+        }
         service.verdicts.bear_with(&question, now);
         match service.verdicts.find(&question, now) {
             Known::Yes(vouched) => self.vouch(question, vouched),

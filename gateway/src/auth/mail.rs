@@ -4,6 +4,7 @@
 //! Every question is answered, sooner or later, and exactly once.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -76,9 +77,16 @@ pub struct Question {
 }
 
 /// Tells a question from every other of the core that asks. A question that expired on its way is answered all the same, and by
-/// then its connection may have asked the next one about the same key: only the number says which of them is answered.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct QuestionNumber(u64);
+/// then its connection may have asked the next one about the same key: only the number says which of them is answered. Every
+/// connection has room for one, so it is small; it comes round again after four billion questions, none of which is waited for so long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QuestionNumber(NonZeroU32);
+
+impl Default for QuestionNumber {
+    fn default() -> Self {
+        Self(NonZeroU32::MIN)
+    }
+}
 
 /// How a peer speaks, in the word that the service is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -141,7 +149,7 @@ pub enum Verdict {
 impl QuestionNumber {
     /// Counts one more question. The answer is its number.
     pub fn count(&mut self) -> Self {
-        self.0 += 1;
+        self.0 = self.0.checked_add(1).unwrap_or(NonZeroU32::MIN);
         *self
     }
 }

@@ -16,6 +16,9 @@ use crate::device::name::HomeHash;
 
 /// A yes is fresh at least so long, whatever the service says, so that a connection is not checked all the time.
 const FRESH_MIN: Duration = Duration::from_secs(1);
+/// A no is fresh at least so long: all who wait for the call that brought it are told so at one moment, and nobody has the service
+/// asked again to hear the same.
+const NO_FRESH_MIN: Duration = Duration::from_millis(1);
 /// A stale yes that an outage made fresh again is so for this long.
 const OUTAGE_FRESH: Duration = Duration::from_secs(5);
 
@@ -90,7 +93,10 @@ impl Verdicts {
         let words = self.names(question).map(|name| {
             self.entries.get(name).filter(|entry| now < entry.usable_until && entry.is_for(question))
         });
-        let fresh = words.into_iter().flatten().find(|entry| now < entry.fresh_until);
+        let is_fresh = |entry: &Entry| now < entry.fresh_until;
+        #[cfg(planted)]
+        let is_fresh = |entry: &Entry| is_fresh(entry) || engine::planted::is("stale-yes-counts");
+        let fresh = words.into_iter().flatten().find(|entry| is_fresh(entry));
         match fresh {
             Some(Entry { word: Word::Yes(vouched), fresh_until, .. }) => {
                 Known::Yes(Vouched { fresh_until: *fresh_until, ..vouched.clone() })
@@ -112,14 +118,16 @@ impl Verdicts {
             (_, None) => (exact, DevicePattern::Any),
         };
         let vouched = Vouched { agent, devices, operations: allowed.operations, fresh_until };
-        let usable_until = now + self.rules.outage.max(said);
+        let usable_until = fresh_until.max(now + self.rules.outage);
         self.entries.insert(name, Entry { word: Word::Yes(vouched), fresh_until, usable_until });
     }
 
     /// The service has said no. What it said of many devices is forgotten, too: it is asked again about each.
     pub(super) fn refuse(&mut self, question: &Question, now: Instant) {
-        let until = now + self.spread(self.rules.no);
+        let until = now + self.spread(self.rules.no).max(NO_FRESH_MIN);
         let [exact, wide] = self.names(question);
+        #[cfg(planted)]
+        let wide = if engine::planted::is("wide-yes-outlives-no") { exact } else { wide };
         self.entries.remove(wide);
         self.entries.insert(exact, Entry { word: Word::No, fresh_until: until, usable_until: until });
     }
@@ -272,6 +280,27 @@ pub(super) mod tests {
         assert!(matches!(verdicts.find(&asked, now + 7 * S), Known::Nothing));
         assert!(matches!(verdicts.find(&question("s", Some("pump-2"), now), now), Known::Nothing));
         assert!(!verdicts.bear_with(&asked, now));
+    }
+
+    #[test]
+    fn a_no_that_is_not_to_be_remembered_is_still_heard() {
+        let (mut verdicts, now) = (verdicts(), now());
+        verdicts.rules.no = Duration::ZERO;
+        let asked = question("s", Some("pump-1"), now);
+        verdicts.refuse(&asked, now);
+        assert!(matches!(verdicts.find(&asked, now), Known::No));
+        assert!(matches!(verdicts.find(&asked, now + NO_FRESH_MIN), Known::Nothing));
+    }
+
+    #[test]
+    fn a_yes_counts_as_long_as_it_is_fresh_where_nothing_is_borne_with() {
+        let (mut verdicts, now) = (verdicts(), now());
+        verdicts.rules.outage = Duration::ZERO;
+        let asked = question("s", Some("d"), now);
+        allow(&mut verdicts, &asked, None, Some(0), now);
+        assert!(matches!(verdicts.find(&asked, now + 700 * S / 1000), Known::Yes(_)));
+        assert!(matches!(verdicts.find(&asked, now + 2 * S), Known::Nothing));
+        assert!(!verdicts.bear_with(&asked, now + 2 * S));
     }
 
     #[test]

@@ -129,6 +129,17 @@ impl Lines {
         self.strangers.keep(key, bytes)
     }
 
+    /// A session has said whose it is and waits for the gatekeeper's word. `false`: too many do, and it cannot.
+    pub fn wait(&mut self, key: Key) -> bool {
+        self.strangers.wait(key)
+    }
+
+    /// A session that waited was refused, and stays for a while. With it the one that must go for it, as in [`Lines::insert`].
+    pub fn estrange(&mut self, key: Key) -> Option<Key> {
+        let source = self.rows.get(Self::inner(key))?.opened?.peer.ip();
+        self.strangers.arrive(key, source)
+    }
+
     /// A session is a device's.
     pub fn identify(&mut self, key: Key) {
         self.strangers.leave(key);
@@ -208,6 +219,26 @@ impl Lines {
             Some(conn) => cx.is_serving(conn),
             None => self.rows.get(Self::inner(key)).is_some_and(|line| !line.doomed),
         }
+    }
+
+    /// How many sessions there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many of them are nobody's, those included that wait for the gatekeeper's word.
+    pub fn strangers_in_all(&self) -> usize {
+        self.strangers.in_all()
+    }
+
+    /// Whether a session is about to end.
+    pub fn is_doomed(&self, key: Key) -> bool {
+        Self::is_virtual(key) && self.rows.get(Self::inner(key)).is_some_and(|line| line.doomed)
     }
 
     /// As [`engine::Cx::resume`].

@@ -19,7 +19,7 @@ use super::wire::Wire;
 use crate::agent::http::Waits;
 use crate::mail::Mail;
 use crate::peer::Peer;
-use crate::shard::{Baggage, Cx, Shard};
+use crate::shard::{Cx, Shard};
 use engine::{Close, Key, Opened};
 use transports::engineio::{self, Refusal};
 use transports::socketio;
@@ -119,10 +119,13 @@ impl Shard {
     }
 
     /// The oldest session that is nobody's goes when there are too many: an honest stranger is brief.
-    fn make_room(&mut self, cx: &mut Cx<'_>, oldest: Option<Key>) {
+    pub(super) fn make_room(&mut self, cx: &mut Cx<'_>, oldest: Option<Key>) {
         let Some(oldest) = oldest else { return };
         self.counters.stranger_evicted();
         self.lines.identify(oldest);
+        if self.put_off(cx, oldest) {
+            return;
+        }
         match self.lines.connection(oldest) {
             Some(carrier) => cx.hang_up(carrier),
             None => self.end_line(cx, oldest),
@@ -246,7 +249,7 @@ impl Shard {
         if let Some(conn) = line.probe
             && let Some(Peer::Probe(probe)) = self.peers.remove(conn)
         {
-            cx.move_to(conn, core, Baggage::Probe(probe));
+            self.move_probe(cx, conn, core, probe);
         }
     }
 

@@ -44,9 +44,14 @@ impl Shard {
         if core == cx.core() {
             self.attach_probe(cx, conn, probe);
         } else {
-            self.farewell_stranger(conn);
-            cx.move_to(conn, core, Baggage::Probe(probe));
+            self.move_probe(cx, conn, core, probe);
         }
+    }
+
+    /// A WebSocket goes where its session is; here it is nobody's business any more.
+    pub(super) fn move_probe(&mut self, cx: &mut Cx<'_>, conn: Key, core: usize, probe: Box<Probe>) {
+        self.farewell_stranger(conn);
+        cx.move_to(conn, core, Baggage::Probe(probe));
     }
 
     /// A WebSocket has come to where its session is, or was born.
@@ -54,7 +59,7 @@ impl Shard {
         let now = cx.now();
         let key = match self.sids.get(&probe.id) {
             Some(Whereabouts::Here(key)) => Some(*key),
-            Some(Whereabouts::Moved(core)) => return cx.move_to(conn, *core, Baggage::Probe(probe)),
+            Some(&Whereabouts::Moved(core)) => return self.move_probe(cx, conn, core, probe),
             None => None,
         };
         let wanted = key.is_some_and(|key| {

@@ -1,13 +1,15 @@
 //! Strangers: connections that have not yet said, truly, who they are.
 //!
 //! Owns three ceilings, for the core, for one source address, and for the bytes that are kept of half messages, and the order of
-//! arrival: when there is too much, the oldest goes, because an honest stranger is brief. Never judges what a stranger says.
+//! arrival: when there is too much, the oldest goes, because an honest stranger is brief. Who has said who it is and waits for
+//! the gatekeeper's word is brief only as far as he is: those have a ceiling of their own, and give way to nobody for being many.
+//! Never judges what a stranger says.
 
 use crate::limits::Limits;
 use crate::peer::Peer;
 use crate::shard::{Cx, Shard};
 use engine::Key;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use siphasher::sip::SipHasher13;
 use std::collections::VecDeque;
 use std::hash::BuildHasherDefault;
@@ -15,6 +17,9 @@ use std::net::IpAddr;
 
 /// What is kept of a stranger's half message without being counted: an MQTT CONNECT or a request's head has no more.
 const SMALL_BYTES_MAX: usize = 16 * 1024;
+/// The gatekeeper turns away whom too many wait before, and looks at which source has most. He may lag behind by as many again
+/// before a core does so itself, without that look.
+const WAITING_MAX_FACTOR: usize = 2;
 
 /// The strangers of one core.
 #[derive(Debug)]
@@ -29,6 +34,9 @@ pub struct Unidentified {
     /// Strangers of whom more is kept, the longest known first, and how much: few, because their sum has a ceiling.
     burdens: Vec<(Key, usize)>,
     bytes_max: usize,
+    /// Those who wait for the gatekeeper's word.
+    waiting: HashSet<Key, BuildHasherDefault<SipHasher13>>,
+    waiting_max: usize,
 }
 
 impl Unidentified {
@@ -42,6 +50,8 @@ impl Unidentified {
             source_max: ceiling(source_max),
             burdens: Vec::new(),
             bytes_max: usize::MAX,
+            waiting: HashSet::default(),
+            waiting_max: usize::MAX,
         }
     }
 
@@ -57,6 +67,7 @@ impl Unidentified {
         self.core_max = ceiling(limits.unidentified_per_core as usize);
         self.source_max = ceiling(limits.unidentified_per_address as usize);
         self.bytes_max = limits.unidentified_bytes_per_core;
+        self.waiting_max = WAITING_MAX_FACTOR * limits.auth_waiting_max as usize;
     }
 
     /// The same with a ceiling for what is kept of half messages, in bytes.
@@ -68,7 +79,8 @@ impl Unidentified {
     /// So much is kept of what a connection said. The answer is who must go for it, if anybody and not alone.
     pub fn keep(&mut self, conn: Key, bytes: usize) -> Option<Key> {
         let known = self.burdens.iter().position(|(burdened, _)| *burdened == conn);
-        match (known, bytes > SMALL_BYTES_MAX && self.sources.contains_key(&conn)) {
+        let unknown = self.sources.contains_key(&conn) || self.waiting.contains(&conn);
+        match (known, bytes > SMALL_BYTES_MAX && unknown) {
             (Some(at), true) => self.burdens[at].1 = bytes,
             (None, true) => self.burdens.push((conn, bytes)),
             (Some(at), false) => _ = self.burdens.remove(at),
@@ -88,14 +100,20 @@ impl Unidentified {
         self.sources.len()
     }
 
+    /// How many there are together with those who wait for the gatekeeper's word.
+    pub fn in_all(&self) -> usize {
+        self.sources.len() + self.waiting.len()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.sources.is_empty()
     }
 
     /// A stranger arrives. The answer is who must go for it, if anybody: the oldest of the same source when that has too
-    /// many, else the oldest of all. Who is one already stays one.
+    /// many, else the oldest of all. Who is one already stays one, and who waited does so no longer.
     pub fn arrive(&mut self, conn: Key, address: IpAddr) -> Option<Key> {
+        self.waiting.remove(&conn);
         if self.sources.contains_key(&conn) {
             return None;
         }
@@ -113,16 +131,33 @@ impl Unidentified {
         }
     }
 
+    /// A stranger has said who it is and waits for the gatekeeper's word. `false`: too many do, and it cannot.
+    pub fn wait(&mut self, conn: Key) -> bool {
+        if self.waiting.len() >= self.waiting_max {
+            return false;
+        }
+        self.count_out(conn);
+        self.waiting.insert(conn);
+        true
+    }
+
     /// A stranger is one no longer: it was identified, moved home, or left.
     pub fn leave(&mut self, conn: Key) {
-        let Some(source) = self.sources.remove(&conn) else { return };
-        self.burdens.retain(|(burdened, _)| *burdened != conn);
+        let waited = self.waiting.remove(&conn);
+        if self.count_out(conn) || waited {
+            self.burdens.retain(|(burdened, _)| *burdened != conn);
+        }
+    }
+
+    fn count_out(&mut self, conn: Key) -> bool {
+        let Some(source) = self.sources.remove(&conn) else { return false };
         if let Some(count) = self.per_source.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
                 self.per_source.remove(&source);
             }
         }
+        true
     }
 
     fn oldest(&self, of: impl Fn(IpAddr) -> bool) -> Option<Key> {
@@ -188,7 +223,9 @@ impl Shard {
     fn evict(&mut self, cx: &mut Cx<'_>, oldest: Key) {
         self.unidentified.leave(oldest);
         self.counters.stranger_evicted();
-        cx.hang_up(oldest);
+        if !self.put_off(cx, oldest) {
+            cx.hang_up(oldest);
+        }
     }
 
     /// And is one no longer.
@@ -226,6 +263,43 @@ mod tests {
         strangers.leave(conn(1));
         assert_eq!(strangers.arrive(conn(3), v4(3)), None);
         assert_eq!(strangers.arrive(conn(4), v4(4)), Some(conn(2)));
+    }
+
+    #[test]
+    fn c5_those_who_wait_give_way_to_nobody_for_being_many() {
+        let mut strangers = Unidentified { waiting_max: 3, ..Unidentified::new(2, 2) };
+        for n in 1..=3 {
+            assert_eq!(strangers.arrive(conn(n), v4(1)), None);
+            assert!(strangers.wait(conn(n)));
+        }
+        assert_eq!(strangers.arrive(conn(4), v4(1)), None);
+        assert!(!strangers.wait(conn(4)), "one too many");
+        assert_eq!((strangers.len(), strangers.waiting.len()), (1, 3));
+        assert_eq!(strangers.arrive(conn(5), v4(1)), None);
+        assert_eq!(
+            strangers.arrive(conn(1), v4(1)),
+            Some(conn(4)),
+            "one that was refused is a stranger again"
+        );
+        for n in 1..=5 {
+            strangers.leave(conn(n));
+        }
+        assert!(strangers.is_empty() && strangers.waiting.is_empty() && strangers.per_source.is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_of_those_who_wait_counts() {
+        let mut strangers = Unidentified::new(0, 0).holding(100_000);
+        for n in 1..=2 {
+            strangers.arrive(conn(n), v4(1));
+            assert!(strangers.wait(conn(n)));
+        }
+        assert_eq!(strangers.keep(conn(1), 60_000), None);
+        assert_eq!(strangers.keep(conn(2), 60_000), Some(conn(1)));
+        strangers.leave(conn(1));
+        assert_eq!(strangers.keep(conn(2), 60_000), None);
+        strangers.leave(conn(2));
+        assert!(!strangers.is_burdened());
     }
 
     #[test]

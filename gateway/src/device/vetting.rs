@@ -1,7 +1,7 @@
 //! Vetting: what happens to a connection whose key the key file does not vouch for.
 //!
 //! Owns the wait for the gatekeeper's word, at the log-in and again while the connection is served. Nothing behind CONNECT is
-//! looked at meanwhile [MQTT-3.1.4-5], and it counts as the stranger it is; a wait has an end, and a refusal for want of an
+//! looked at meanwhile [MQTT-3.1.4-5], and what is kept of it counts as a stranger's; a wait has an end, and a refusal for want of an
 //! answer is one that may be tried again (CONNACK 3). Never asks about a key that the file knows: the file's word is final, and only the failure is counted.
 
 use super::admission::{Refusal, UNAVAILABLE, is_good_for, may_be_device, misfit};
@@ -72,14 +72,39 @@ impl Shard {
             deadline: until,
             again: false,
         };
-        cx.post(self.facts.gatekeeper, Mail::Gatekeeper(ToGatekeeper::Judge(Box::new(question))));
-        if !Lines::is_virtual(conn) {
-            // Nobody knows yet who it is; here it may be new.
-            self.greet_stranger(cx, conn, opened.peer.ip());
-        }
         self.antechamber.enter(self.facts.home.of(&claim.agent, &claim.device), conn);
         if let Some(peer) = self.peers.mqtt_mut(conn) {
             peer.standing = Standing::Waiting(Box::new(Waiting { claim, number, until, doubt }));
+        }
+        match self.may_wait(conn) {
+            true => {
+                let letter = ToGatekeeper::Judge(Box::new(question));
+                cx.post(self.facts.gatekeeper, Mail::Gatekeeper(letter));
+            }
+            false => self.claim_judged(cx, conn, number, Verdict::Unavailable),
+        }
+    }
+
+    /// Whether one more may wait for the gatekeeper's word here. Whoever does has said who it is, and is no longer one of the
+    /// strangers who give way to each other; what is kept of it still counts.
+    fn may_wait(&mut self, conn: Key) -> bool {
+        match Lines::is_virtual(conn) {
+            true => self.lines.wait(conn),
+            false => self.unidentified.wait(conn),
+        }
+    }
+
+    /// Whoever waits for the gatekeeper's word and must go is told to come again [HOSTILE C5]. `false`: it does not wait.
+    pub(super) fn put_off(&mut self, cx: &mut Cx<'_>, conn: Key) -> bool {
+        match self.peers.get_mut(conn) {
+            Some(Peer::Mqtt(peer)) => {
+                let Standing::Waiting(waiting) = &peer.standing else { return false };
+                let number = waiting.number;
+                self.claim_judged(cx, conn, number, Verdict::Unavailable);
+                true
+            }
+            Some(Peer::Http(_)) => self.put_off_request(cx, conn),
+            Some(Peer::Probe(_) | Peer::Carrier(_) | Peer::Gone(_)) | None => false,
         }
     }
 
@@ -93,6 +118,15 @@ impl Shard {
 
     /// The gatekeeper's word on the claim of a connection that still waits for it.
     fn claim_judged(&mut self, cx: &mut Cx<'_>, conn: Key, number: QuestionNumber, verdict: Verdict) {
+        let verdict = match self.lines.is_doomed(conn) {
+            // Its session is ending, and nobody sits down for that.
+            true => Verdict::Unavailable,
+            false => verdict,
+        };
+        if !Lines::is_virtual(conn) && !cx.is_serving(conn) {
+            // Its end is decided, and will be told of.
+            return;
+        }
         let Some(peer) = self.peers.mqtt_mut(conn) else { return };
         let waiting = match std::mem::replace(&mut peer.standing, Standing::Stranger) {
             Standing::Waiting(waiting) if waiting.number == number => waiting,
@@ -153,6 +187,12 @@ impl Shard {
             peer.standing =
                 Standing::Barred(Box::new(Barred { until: now + BARRED_FOR, free_at: now + left }));
         }
+        if Lines::is_virtual(conn) {
+            let crowded = self.lines.estrange(conn);
+            self.make_room(cx, crowded);
+        } else if let Some(opened) = self.lines.opened(cx, conn) {
+            self.greet_stranger(cx, conn, opened.peer.ip());
+        }
     }
 
     /// A connection that may not speak yet: whether it is one, and what to do when its time has come.
@@ -189,6 +229,10 @@ impl Shard {
 
     /// When the auth service must be asked again about a seated device.
     pub(crate) fn next_recheck(&self, device: Key) -> Option<Instant> {
+        #[cfg(planted)]
+        if engine::planted::is("never-asked-again") {
+            return None;
+        }
         self.devices.get(device)?.seat.as_ref()?.grant.ask_again_at()
     }
 
@@ -276,6 +320,8 @@ pub(crate) fn stands(grant: &Grant, verdict: Verdict, cx: &mut Cx<'_>) -> Option
     match verdict {
         Verdict::Yes(grant) => Some(grant),
         Verdict::Known(_) | Verdict::No { .. } => None,
+        #[cfg(planted)]
+        Verdict::Unavailable if engine::planted::is("outage-ends-connections") => None,
         Verdict::Unavailable => {
             let spread = Duration::from_millis(cx.random_u64() % RECHECK_LATER.as_millis() as u64);
             grant.prolonged(cx.now() + RECHECK_LATER + spread).map(Arc::new)
