@@ -8,6 +8,7 @@ mod errands;
 mod inquiries;
 mod requests;
 mod stream;
+mod vetting;
 
 pub use requests::Request;
 pub use stream::Stream;
@@ -64,6 +65,8 @@ pub struct Agent {
     /// Its connections.
     pub lines: Vec<AgentLine>,
     manners: Manners,
+    /// The auth service knows its key, and the key file does not.
+    vouched: bool,
     etag: Option<String>,
     /// A reader's place, to come back to.
     cursor: Option<Reading>,
@@ -81,6 +84,7 @@ impl Agent {
             tenant,
             lines: Vec::new(),
             manners,
+            vouched: false,
             etag: None,
             cursor: None,
             inquiries: None,
@@ -377,6 +381,7 @@ impl Agent {
         let injected = client.client_end() != ClientEnd::Open && !line.half_closed;
         let may =
             line.excuse.is_some() || client.was_cut() || scene.ledger.stopping || late || crowded || injected;
+        let may = may || self.may_be_cut_short(scene.ledger, line);
         let ours = client.client_end() != ClientEnd::Open && line.waiting.is_empty();
         let waiting = line.waiting.len();
         scene.ledger.check(may || ours, Oracle::Blame, &self.peer(), || {

@@ -9,6 +9,7 @@ mod link;
 mod socketio;
 mod speech;
 mod tongue;
+mod vetting;
 
 pub use link::{Link, Stage};
 pub use tongue::{Tongue, Tongues, Way};
@@ -16,6 +17,7 @@ pub use tongue::{Tongue, Tongues, Way};
 use crate::coverage::Seen;
 use crate::ledger::{Describes, Excuse, Ledger, TENANTS};
 use crate::line::Leaving;
+use crate::secrets;
 use crate::swarm::{Quirk, Quirks, Swarm};
 use engine::net::fake::{Dice, Kernel};
 
@@ -107,6 +109,8 @@ pub struct Device {
     pub is_rival: bool,
     /// Its connection.
     pub link: Option<Link>,
+    /// It comes though its key was taken back.
+    pub insists: bool,
     /// Connections that it has forgotten without closing them.
     pub ghosts: Vec<Link>,
     style: Style,
@@ -141,9 +145,9 @@ impl Device {
         ledger.identities[identity].actors += 1;
         let style = [Style::Python, Style::Micro, Style::Pico][dice.below(3) as usize];
         let secret = match (quirks.has(Quirk::LosesItsKey), quirks.has(Quirk::MayNotTrigger)) {
-            (true, _) => format!("own-{agent}-{name}"),
-            (false, true) => format!("commands-{agent}"),
-            (false, false) => format!("device-{agent}"),
+            (true, _) => secrets::own(agent, name),
+            (false, true) => secrets::of_commands(agent),
+            (false, false) => secrets::of_devices(agent),
         };
         Self {
             actor,
@@ -151,6 +155,7 @@ impl Device {
             wish: Wish::Live,
             is_rival,
             link: None,
+            insists: false,
             ghosts: Vec::new(),
             style,
             mqtt_style: style,
@@ -173,6 +178,19 @@ impl Device {
     #[must_use]
     pub fn with_tongues(self, tongues: Tongues) -> Self {
         Self { tongues, ..self }
+    }
+
+    /// Its key is one that the auth service knows, and not the key file: its own, or that of all its agent's devices.
+    #[must_use]
+    pub fn with_vouched_key(self, own: bool) -> Self {
+        let secret =
+            if own { secrets::vouched_own(self.agent, self.name) } else { secrets::vouched(self.agent) };
+        Self { secret, ..self }
+    }
+
+    /// Its key.
+    pub fn secret(&self) -> &str {
+        &self.secret
     }
 
     /// `tenant/device#actor`.
@@ -202,6 +220,21 @@ impl Device {
     /// Whether its key is its own, and may be taken back.
     pub fn loses_its_key(&self) -> bool {
         self.quirks.has(Quirk::LosesItsKey)
+    }
+
+    /// Whether its key is its own, and known to the auth service.
+    pub fn has_own_vouched_key(&self) -> bool {
+        self.secret == secrets::vouched_own(self.agent, self.name)
+    }
+
+    /// Whether it speaks MQTT now, and so will in the calm.
+    pub fn speaks_mqtt(&self) -> bool {
+        self.style != Style::Node
+    }
+
+    /// Whether its key allows triggers.
+    pub fn may_trigger(&self) -> bool {
+        self.loses_its_key() || !self.quirks.has(Quirk::MayNotTrigger)
     }
 
     /// Fires a trigger, if it is connected.
@@ -295,7 +328,8 @@ impl Device {
 
     fn consider_connecting(&mut self, scene: &mut Scene<'_>) {
         let identity = &scene.ledger.identities[self.identity];
-        let stays_away = self.wish == Wish::Away || (identity.revoked && scene.calm) || scene.ledger.stopping;
+        let disowned = identity.revoked && scene.calm && !self.insists;
+        let stays_away = self.wish == Wish::Away || disowned || scene.ledger.stopping;
         let rests =
             scene.ledger.now_ms < if scene.calm { self.backs_off_until_ms } else { self.rest_until_ms };
         if !stays_away && !rests {

@@ -3,13 +3,16 @@
 //! Owns the composition, which is `gateway::serve`'s without threads, and gives each neighbour its turns. Never changes a
 //! rule of the product.
 
-use crate::ledger::{DEVICES, TENANTS};
-use crate::swarm::Swarm;
+use crate::ledger::{DEVICES, Ledger, TENANTS};
+use crate::secrets;
+use crate::service::Service;
+use crate::swarm::{AuthService, Swarm};
 use engine::net::fake::{Dice, FakeNet, Kernel};
 use engine::wiring::{Clerk, Outside, Wiring};
 use engine::{Core, Turn};
+use gateway::auth::mail::ToGatekeeper;
 use gateway::auth::{Gatekeeper, Keys};
-use gateway::config::{Auth, Protocol, Serves};
+use gateway::config::{Auth, AuthMode, Protocol, Serves};
 use gateway::device::name::HomeHash;
 use gateway::mail::Mail;
 use gateway::serve::{
@@ -60,6 +63,7 @@ impl House {
         let seeds = Seeds { home: (dice.roll(), dice.roll()), epoch: dice.roll() as u32 };
         let mut facts = facts(swarm.limits.clone(), doors.to_vec(), seeds, swarm.cores, kernel.now());
         facts.resident_bytes = || Some(1 << 20);
+        facts.asks_service = swarm.auth_service.is_some();
         let facts = Arc::new(facts);
         let core =
             |core| wiring.core(core, swarm.engine, kernel.net(core), Shard::new(facts.clone(), keys.clone()));
@@ -79,7 +83,7 @@ impl House {
             compiler: Worker::new(worker_limits(&swarm.limits)),
             gatekeeper: wiring.clerk(2).expect("the third clerk"),
             keeper: Gatekeeper::new(
-                gatekeeper_rules(&swarm.limits, &Auth::default()),
+                gatekeeper_rules(&swarm.limits, &auth(swarm)),
                 facts.home,
                 keys.roster().clone(),
             ),
@@ -114,10 +118,27 @@ impl House {
         self.outside.flush();
     }
 
-    /// One turn of the gatekeeper.
+    /// One turn of the gatekeeper, where there is no service to ask.
     pub fn turn_gatekeeper(&mut self, kernel: &Kernel) {
         turn_gatekeeper(&mut self.gatekeeper, &mut self.keeper, kernel.now(), &mut |call| {
             unreachable!("there is no auth service to ask: {call:?}")
+        });
+    }
+
+    /// The same with a service. What it has to say is heard first, and what it is asked begins behind it.
+    pub fn turn_gatekeeper_asking(
+        &mut self,
+        kernel: &Kernel,
+        service: &mut Service,
+        calm: bool,
+        ledger: &mut Ledger,
+    ) {
+        while let Some((flight, answer)) = service.next_answer(ledger) {
+            kernel.note(flight as u64);
+            self.keeper.take(ToGatekeeper::Heard { flight, answer }, kernel.now());
+        }
+        turn_gatekeeper(&mut self.gatekeeper, &mut self.keeper, kernel.now(), &mut |call| {
+            service.ask(call, calm, ledger);
         });
     }
 
@@ -143,15 +164,30 @@ impl House {
         self.cores.iter().map(|core| core.service.under_way()[0]).sum()
     }
 
+    /// As [`Shard::visitors`], of all cores.
+    pub fn visitors(&self) -> [usize; 4] {
+        let of = |sum: [usize; 4], core: &Core<FakeNet, Shard>| {
+            let more = core.service.visitors();
+            std::array::from_fn(|n| sum[n] + more[n])
+        };
+        self.cores.iter().fold([0; 4], of)
+    }
+
     /// Letters that no clerk has read yet.
     pub fn letters(&self) -> usize {
         self.store.letters() + self.worker.letters() + self.compiler.waiting() + self.gatekeeper.letters()
     }
 }
 
-/// The secret of a device's own key.
-pub fn own_secret(tenant: &str, device: &str) -> String {
-    format!("own-{tenant}-{device}")
+/// How the gatekeeper is to treat the service, if there is one.
+fn auth(swarm: &Swarm) -> Auth {
+    let nobody = Auth::default();
+    match swarm.auth_service {
+        Some(AuthService { cache_ms, timeout_ms, .. }) => {
+            Auth { mode: AuthMode::Http, cache_ms, timeout_ms, ..nobody }
+        }
+        None => nobody,
+    }
 }
 
 fn key_file(tenants: usize, revoked: &[String]) -> String {
@@ -169,13 +205,13 @@ fn key_file(tenants: usize, revoked: &[String]) -> String {
         .expect("writing to a String cannot fail");
     };
     for tenant in &TENANTS[..tenants] {
-        key(&format!("device-{tenant}"), tenant, "\"commands\", \"triggers\"");
-        key(&format!("commands-{tenant}"), tenant, "\"commands\"");
-        key(&format!("agent-{tenant}"), tenant, "\"agent\"");
+        key(&secrets::of_devices(tenant), tenant, "\"commands\", \"triggers\"");
+        key(&secrets::of_commands(tenant), tenant, "\"commands\"");
+        key(&secrets::of_agent(tenant), tenant, "\"agent\"");
         for device in DEVICES {
-            key(&own_secret(tenant, device), tenant, "\"commands\", \"triggers\"");
+            key(&secrets::own(tenant, device), tenant, "\"commands\", \"triggers\"");
         }
     }
-    key("operator", "ops", "\"operator\"");
+    key(secrets::OPERATOR, "ops", "\"operator\"");
     file
 }

@@ -9,6 +9,7 @@ mod decisions;
 mod links;
 mod questions;
 mod triggers;
+mod words;
 
 pub use attempts::{attempt_of, command_of};
 pub use congestion::Congestion;
@@ -16,10 +17,11 @@ pub use decisions::{Decided, Decision, Holds};
 pub use links::{Describes, Excuse, Identity, LinkFacts};
 pub use questions::{Asked, Delivery, Question, Reply, Told};
 pub use triggers::{Fired, Journal, Sent, Tried};
+pub use words::{ShownKey, Spoken, Word, stretched};
 
 use crate::coverage::{Coverage, Seen};
 use crate::failure::{Failure, Oracle};
-use crate::swarm::{Retry, Swarm};
+use crate::swarm::{AuthService, Retry, Swarm};
 use gateway::limits::Limits;
 use std::fmt::Display;
 
@@ -46,6 +48,10 @@ pub struct Ledger {
     pub limits: Limits,
     /// How `echo` is tried again in this run.
     pub retry: Option<Retry>,
+    /// The auth service of this run.
+    pub auth_service: Option<AuthService>,
+    /// What it has said.
+    pub words: Vec<Word>,
     /// How many tenants there are.
     pub tenants: usize,
     /// Every (tenant, device).
@@ -93,6 +99,8 @@ impl Ledger {
             trace,
             limits: swarm.limits.clone(),
             retry: swarm.retry,
+            auth_service: swarm.auth_service,
+            words: Vec::new(),
             tenants: swarm.tenants,
             identities,
             links: Vec::new(),
@@ -171,6 +179,7 @@ fn note_swarm(seen: &mut Coverage, swarm: &Swarm) {
         (faults.accept_fails > 0, Seen::AcceptFailures),
         (faults.reset > 0, Seen::Resets),
         (faults.half_close > 0, Seen::InjectedFins),
+        (swarm.auth_service.is_some(), Seen::AuthService),
         (swarm.pace.cores.iter().min() != swarm.pace.cores.iter().max(), Seen::SlowCore),
     ];
     for (_, what) in there.into_iter().filter(|(is, _)| *is) {

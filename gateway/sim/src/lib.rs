@@ -15,6 +15,8 @@ pub mod ledger;
 pub mod line;
 pub mod oracles;
 pub mod planted;
+pub mod secrets;
+pub mod service;
 pub mod swarm;
 pub mod world;
 

@@ -132,6 +132,22 @@ bugs! {
         "a Socket.IO device that is told to wait, with nothing left to hear, is never read again" => Progress;
     "upgrade-forgets-queue" in "transports/src/engineio/session.rs":
         "what waits for a poll is lost when a WebSocket takes over" => Progress, Wire, RightAnswer, Blame;
+    "stale-yes-counts" in "gateway/src/auth/verdicts.rs":
+        "a yes of the auth service counts as long as it would in an outage" => Isolation, Progress;
+    "wide-yes-outlives-no" in "gateway/src/auth/verdicts.rs":
+        "a yes for many devices outlives a no about one of them" => Isolation, Progress;
+    "failure-is-a-no" in "gateway/src/auth/gatekeeper.rs":
+        "a call that failed is taken for a no" => Blame, OneAnswer;
+    "lock-out-hits-right-keys" in "gateway/src/auth/gatekeeper.rs":
+        "a source that is locked out is refused whatever key it shows" => Blame, OneAnswer;
+    "outage-ends-connections" in "gateway/src/device/vetting.rs":
+        "a connection about which the auth service can say nothing ends" => Blame, Presence, Promptness;
+    "never-asked-again" in "gateway/src/device/vetting.rs":
+        "the auth service is not asked again about a device that is here" => Isolation, Progress;
+    "late-word-taken" in "gateway/src/agent/vetting.rs":
+        "a word of the gatekeeper answers whichever request waits" => Blame, OneAnswer, Isolation;
+    "reader-not-seen-leaving" in "gateway/src/agent/events.rs":
+        "the end of a stream whose request waited is not seen" => Progress, OneAnswer;
 }
 
 /// The bug of this name.

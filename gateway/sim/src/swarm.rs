@@ -4,7 +4,7 @@
 
 mod later;
 
-pub use later::Retry;
+pub use later::{AuthService, Retry};
 
 use engine::net::fake::{Dice, Faults};
 use gateway::limits::Limits;
@@ -252,6 +252,8 @@ pub struct Swarm {
     pub queues: bool,
     /// How `echo` is to be tried again, where its devices say so.
     pub retry: Option<Retry>,
+    /// The auth service, where there is one.
+    pub auth_service: Option<AuthService>,
 }
 
 impl Swarm {
@@ -281,6 +283,7 @@ impl Swarm {
             controls: false,
             queues: false,
             retry: None,
+            auth_service: None,
         }
     }
 }

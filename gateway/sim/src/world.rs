@@ -13,9 +13,11 @@ use crate::agent::{Agent, draw_manners};
 use crate::coverage::{Coverage, Seen};
 use crate::device::{Device, Scene, Tongues, Way};
 use crate::failure::Failure;
-use crate::house::{House, own_secret};
+use crate::house::House;
 use crate::ledger::{Excuse, Ledger, TENANTS};
 use crate::oracles::{check_ceilings, judge_mail, look_at_mail};
+use crate::secrets;
+use crate::service::Service;
 use crate::swarm::{Quirk, Quirks, Swarm};
 use engine::net::fake::{Dice, Kernel};
 use std::time::Duration;
@@ -44,6 +46,7 @@ pub struct World {
     dice: Dice,
     kernel: Kernel,
     house: House,
+    service: Option<Service>,
     ledger: Ledger,
     devices: Vec<Device>,
     agents: Vec<Agent>,
@@ -81,6 +84,12 @@ impl World {
                 device.with_tongues(tongues.with_ways(house_ways, Dice::new(pollers.roll())))
             })
             .collect();
+        // And dice of the auth service.
+        let mut vouchers = Dice::new(seed.wrapping_mul(0x94D0_49BB_1331_11EB) ^ 0xA071);
+        let service = swarm.auth_service.map(|rules| Service::new(rules, Dice::new(vouchers.roll())));
+        let devices = vouch(&swarm, &ledger, devices, &mut vouchers);
+        // Where few strangers may be, a request that waits for the service gives way to the next, and nothing can be asked for sure.
+        let vouches_for_agents = swarm.auth_service.is_some() && swarm.limits.unidentified_per_core >= 64;
         let agents = (0..swarm.agents.max(swarm.tenants))
             .map(|actor| Agent::new(actor, actor % swarm.tenants, draw_manners(&mut dice, swarm.manners)))
             .map(|agent| {
@@ -89,8 +98,9 @@ impl World {
                 let inquires = inquisitive && others.chance(600);
                 agent.with_inquiries(inquires.then(|| Dice::new(others.roll())))
             })
+            .map(|agent| agent.with_vouched_key(vouches_for_agents && vouchers.chance(400)))
             .collect();
-        Self { swarm, dice, kernel, house, ledger, devices, agents, calm: false, turns }
+        Self { swarm, dice, kernel, house, service, ledger, devices, agents, calm: false, turns }
     }
 
     /// The storm and what follows.
@@ -241,13 +251,22 @@ impl World {
     /// A turn of the neighbours that do little: the worker and the gatekeeper.
     fn turn_worker(&mut self) {
         self.house.turn_worker();
-        self.house.turn_gatekeeper(&self.kernel);
+        let Self { house, kernel, service, calm, ledger, .. } = self;
+        match service {
+            Some(service) => house.turn_gatekeeper_asking(kernel, service, *calm, ledger),
+            None => house.turn_gatekeeper(kernel),
+        }
     }
 
     /// Takes back the key of a device that has one of its own.
     fn revoke_something(&mut self) {
         let with_own = |device: &&Device| device.loses_its_key();
-        let Some(identity) = self.devices.iter().find(with_own).map(|device| device.identity) else { return };
+        let Some(device) = self.devices.iter().find(with_own) else { return };
+        let (identity, secret) = (device.identity, device.secret().to_owned());
+        self.revoke(identity, secret);
+    }
+
+    fn revoke(&mut self, identity: usize, secret: String) {
         if self.ledger.identities[identity].revoked {
             return;
         }
@@ -255,11 +274,23 @@ impl World {
         for link in self.ledger.identities[identity].possible.clone() {
             self.ledger.excuse(link, Excuse::Revoked);
         }
-        let tenant = self.ledger.identities[identity].tenant;
-        let secret = own_secret(TENANTS[tenant], self.ledger.identities[identity].name);
         self.ledger.say(|| format!("revoked {secret}"));
-        self.house.revoke(self.swarm.tenants, &[secret]);
+        match self.service.as_mut().filter(|_| secrets::is_vouched(&secret)) {
+            Some(service) => service.take_back(secret),
+            None => self.house.revoke(self.swarm.tenants, &[secret]),
+        }
     }
+}
+
+/// Where there is an auth service, it knows the keys of some devices, and the key file does not.
+fn vouch(swarm: &Swarm, ledger: &Ledger, devices: Vec<Device>, dice: &mut Dice) -> Vec<Device> {
+    let vouch = |device: Device| {
+        let vouched = swarm.auth_service.is_some() && dice.chance(600);
+        let own = device.loses_its_key() || dice.chance(500);
+        let alone = ledger.identities[device.identity].actors == 1;
+        if vouched && device.may_trigger() { device.with_vouched_key(own && alone) } else { device }
+    };
+    devices.into_iter().map(vouch).collect()
 }
 
 /// The devices, and rivals for some of their names.

@@ -42,9 +42,13 @@ impl Agent {
         };
         if head.last && !head.endless {
             line.excuse = Some(Excuse::ToldSo);
+            super::forget_decisions(scene.ledger, line);
             line.waiting.clear();
         }
         scene.kernel.note(u64::from(head.status));
+        if self.was_put_off(scene, line, &asking, (head.status, body)) {
+            return;
+        }
         if let Request::Events(reading) = asking.request {
             return self.stream_began(scene, line, head.status, reading);
         }
@@ -87,13 +91,21 @@ impl Agent {
     }
 
     fn judge(&mut self, scene: &mut Scene<'_>, asking: &Asking, head: &Head, body: &[u8]) {
-        let Asking { request, since, said_ms } = asking;
-        let (since, waited_ms) = (*since, scene.ledger.now_ms - said_ms);
+        let Asking { request, since, .. } = asking;
+        let since = *since;
         let (peer, status, ledger) = (self.peer(), head.status, &mut *scene.ledger);
         let expected: &[u16] = match request {
             Request::Command { question, .. } => {
                 return judge_command(ledger, *question, head, body, &peer);
             }
+            // Whoever shows wrong keys too often is told to wait.
+            _ if self.is_disowned(request)
+                && status == 429
+                && ledger.wrong_keys > ledger.limits.auth_failures_max =>
+            {
+                &[429]
+            }
+            _ if self.is_disowned(request) => &[401],
             Request::Devices | Request::Key | Request::Healthz => &[200],
             Request::Device(_) => &[200, 404],
             Request::Tools { known: Some(_) } => &[200, 304],
@@ -101,15 +113,9 @@ impl Agent {
             Request::Readyz if ledger.stopping => &[200, 503],
             Request::Readyz => &[200],
             Request::Foreign(_) | Request::NoPath => &[404],
-            // Whoever shows wrong keys too often is told to wait, and who cannot be judged in time is told so.
-            Request::WrongKey if status == 429 && ledger.wrong_keys > ledger.limits.auth_failures_max => {
-                &[429]
-            }
-            Request::WrongKey if status == 503 && waited_ms >= ledger.limits.auth_wait_ms => &[503],
-            Request::WrongKey => &[401],
             Request::OtherMethod => &[405],
             Request::Junk => &[400, 408, 501, 505],
-            Request::Events(_) | Request::Inquiry { .. } | Request::Control { .. } => &[],
+            Request::Events(_) | Request::Inquiry { .. } | Request::Control { .. } | Request::WrongKey => &[],
         };
         if !expected.contains(&status) {
             let body = String::from_utf8_lossy(body);
@@ -137,7 +143,7 @@ impl Agent {
                 self.etag = head.etag.clone();
                 self.judge_tool_list(scene, since, body);
             }
-            Request::Key => {
+            Request::Key if status == 200 => {
                 let said = String::from_utf8_lossy(body);
                 let own = said.contains(&format!("\"agent\":\"{}\"", TENANTS[self.tenant]));
                 ledger.check(own, Oracle::Isolation, &peer, || format!("its key is {said}"));

@@ -136,14 +136,8 @@ impl Agent {
 
     /// The key that it shows.
     fn key(&self, scene: &mut Scene<'_>, request: &Request) -> String {
-        match request {
-            Request::WrongKey => {
-                scene.ledger.wrong_keys += 1;
-                "wrong".into()
-            }
-            Request::Metrics => "operator".into(),
-            _ => format!("agent-{}", TENANTS[self.tenant]),
-        }
+        scene.ledger.wrong_keys += u32::from(self.is_disowned(request));
+        self.secret(request)
     }
 
     /// A request that comes in pieces may be found too slow.

@@ -77,6 +77,7 @@ impl Device {
             scene.ledger.check(claims, Oracle::Isolation, &peer, || "a false claim was accepted".into());
             let wrong = connack.session_present && link.clean;
             scene.ledger.check(!wrong, Oracle::Wire, &peer, || "a clean session cannot be present".into());
+            self.judge_admission(scene, link);
             if connack.session_present {
                 scene.ledger.saw(Seen::SessionPresent);
             }
@@ -88,13 +89,19 @@ impl Device {
             link.stage = Stage::Live;
             return;
         }
+        scene.ledger.excuse(link.id, Excuse::Unknown);
+        link.mute = true;
+        if connack.code == ConnectCode::ServerUnavailable {
+            return self.judge_put_off(scene, link);
+        }
         let revoked = scene.ledger.identities[self.identity].revoked;
         let (barred, disabled) = scene.ledger.note_refused_by_decision(link.id);
-        let right = !disabled || connack.code == ConnectCode::NotAuthorized || scene.ledger.stopping;
+        let right = !disabled || connack.code == ConnectCode::NotAuthorized;
         scene
             .ledger
             .check(right, Oracle::Wire, &peer, || format!("it is disabled, and told {:?}", connack.code));
-        let may = !claims || revoked || scene.ledger.stopping || barred;
+        let disowned = self.may_be_disowned(scene, link);
+        let may = !claims || revoked || scene.ledger.stopping || barred || disowned;
         scene
             .ledger
             .check(may, Oracle::Blame, &peer, || format!("a true claim was refused: {:?}", connack.code));
@@ -102,8 +109,9 @@ impl Device {
             let foreign = self.quirks.has(Quirk::ForeignIdFirst);
             scene.ledger.saw(if foreign { Seen::ForeignClientId } else { Seen::WrongKey });
         }
-        scene.ledger.excuse(link.id, Excuse::Unknown);
-        link.mute = true;
+        if disowned {
+            scene.ledger.saw(Seen::Disowned);
+        }
     }
 
     pub(super) fn heard_puback(&mut self, scene: &mut Scene<'_>, link: &mut Link, packet: u16) {
@@ -330,8 +338,16 @@ impl Device {
         if crowded && excuse.is_none() {
             scene.ledger.saw(Seen::StrangerEvicted);
         }
+        // A Socket.IO client that is put off is told nothing: it would not come again by itself. Others are, but where the network
+        // holds the word up for longer than the gateway lingers, they see only the end.
+        let untold = self.style == Style::Node || slow && jumps;
+        let put_off = !live && untold && self.may_be_put_off(scene, link);
+        if put_off && excuse.is_none() {
+            scene.ledger.saw(Seen::LogInPutOff);
+        }
         let rivalled = scene.ledger.links[link.id].rivalled;
-        let may = excuse.is_some() || rivalled || scene.ledger.stopping || too_silent || too_seldom;
+        let may =
+            put_off || excuse.is_some() || rivalled || scene.ledger.stopping || too_silent || too_seldom;
         let peer = self.peer_on(link);
         scene.ledger.check(may || too_late || crowded, Oracle::Blame, &peer, || {
             format!("{end}, though it did nothing wrong (silent for {silent_ms} ms)")

@@ -5,7 +5,7 @@
 
 use super::Said;
 use super::socketio::{Lie, Socket};
-use crate::ledger::{Describes, Excuse, Ledger, Sent};
+use crate::ledger::{Describes, Excuse, Ledger, Sent, ShownKey};
 use crate::line::Bearer;
 use std::collections::VecDeque;
 
@@ -121,6 +121,8 @@ pub struct Link {
     pub subscribes: VecDeque<(u16, u64, bool)>,
     /// What there is to know of a Socket.IO connection, if it is one.
     pub socket: Option<Box<Socket>>,
+    /// The key that it has shown.
+    pub shown: Option<ShownKey>,
     /// How its claim is wrong.
     pub(super) lie: Option<Lie>,
 }
@@ -157,6 +159,7 @@ impl Link {
             beats: VecDeque::new(),
             subscribes: VecDeque::new(),
             socket: None,
+            shown: None,
             lie: None,
         }
     }

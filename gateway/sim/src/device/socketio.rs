@@ -15,6 +15,7 @@ use crate::coverage::Seen;
 use crate::failure::Oracle;
 use crate::ledger::{Describes, Excuse, TENANTS};
 use crate::line::Leaving;
+use crate::secrets;
 use crate::swarm::{Quirk, Retry};
 use codec::engineio::{Packet as Frame, decode as decode_frame, decode_open};
 use codec::json::{Kind, Raw, members};
@@ -81,7 +82,9 @@ impl Device {
         link.lie = lie;
         let describes = scene.calm || !self.quirks.has(Quirk::NeverDescribes);
         let what = if describes { self.choose_description(scene) } else { Describes::Nothing };
-        let auth = self.auth(lie, describes.then_some(what), scene.swarm.retry);
+        let agent = self.claimed_agent(lie);
+        let secret = if lie == Some(Lie::Key) { secrets::WRONG } else { self.secret.as_str() }.to_owned();
+        let auth = self.auth((&secret, agent), lie, describes.then_some(what), scene.swarm.retry);
         scene.ledger.say(|| format!("link {} asks for {NAMESPACE} with {auth}", link.id));
         let place = link.say(|out| {
             out.push(b'4');
@@ -91,6 +94,9 @@ impl Device {
         link.subscribed = 0x3F;
         link.stage = Stage::Greeted;
         scene.ledger.link_greets(link.id);
+        if lie != Some(Lie::NoKey) {
+            self.show_key(scene, link, &secret, agent);
+        }
         if lie.is_some() || scene.ledger.identities[self.identity].revoked {
             scene.ledger.wrong_keys += 1;
         }
@@ -106,16 +112,25 @@ impl Device {
         }
     }
 
-    fn auth(&mut self, lie: Option<Lie>, describes: Option<Describes>, retry: Option<Retry>) -> String {
+    /// In whose name it comes.
+    fn claimed_agent(&self, lie: Option<Lie>) -> &'static str {
+        match lie {
+            Some(Lie::Agent) => TENANTS.iter().find(|other| **other != self.agent).unwrap_or(&"ann"),
+            _ => self.agent,
+        }
+    }
+
+    fn auth(
+        &mut self,
+        (secret, agent): (&str, &str),
+        lie: Option<Lie>,
+        describes: Option<Describes>,
+        retry: Option<Retry>,
+    ) -> String {
         let field = if self.roll(3) == 0 { "deviceCredential" } else { "apiKey" };
-        let secret = if lie == Some(Lie::Key) { "wrong" } else { self.secret.as_str() };
         let key = match lie {
             Some(Lie::NoKey) => String::new(),
             _ => format!(r#""{field}":"{secret}","#),
-        };
-        let agent = match lie {
-            Some(Lie::Agent) => TENANTS.iter().find(|other| **other != self.agent).unwrap_or(&"ann"),
-            _ => self.agent,
         };
         let commands = describes.map_or(String::new(), |what| {
             format!(r#","commands":{}"#, super::speech::commands(self.agent, what, retry))
@@ -235,6 +250,7 @@ impl Device {
         scene
             .ledger
             .check(claims, Oracle::Isolation, &self.peer_on(link), || "a false claim was accepted".into());
+        self.judge_admission(scene, link);
         scene.ledger.saw(Seen::NamespaceConnected);
         if scene.ledger.links[link.id].rivalled {
             scene.ledger.saw(Seen::TookOverClean);
@@ -260,10 +276,11 @@ impl Device {
         };
         let revoked = scene.ledger.identities[self.identity].revoked;
         let (barred, disabled) = scene.ledger.note_refused_by_decision(link.id);
-        let right = !disabled || !claims || revoked || code == "DEVICE_DISABLED";
+        let disowned = self.may_be_disowned(scene, link);
+        let right = !disabled || !claims || revoked || disowned || code == "DEVICE_DISABLED";
         scene.ledger.check(right, Oracle::Wire, &peer, || format!("it is disabled, and told {code}"));
         scene.ledger.check(
-            !claims || revoked || scene.ledger.stopping || barred,
+            !claims || revoked || scene.ledger.stopping || barred || disowned,
             Oracle::Blame,
             &peer,
             || format!("a true claim was refused: {code}"),
@@ -271,6 +288,10 @@ impl Device {
         let fits = revoked
             || match link.lie {
                 Some(Lie::Key) => matches!(code.as_str(), "AUTH_FAILED" | "RATE_LIMITED"),
+                // What the file does not know is wrong there, whatever it is elsewhere.
+                Some(Lie::Agent) if secrets::is_vouched(&self.secret) => {
+                    matches!(code.as_str(), "AUTH_FAILED" | "RATE_LIMITED")
+                }
                 Some(Lie::Agent) => matches!(code.as_str(), "AGENT_FORBIDDEN" | "RATE_LIMITED"),
                 Some(Lie::NoKey) => code == "MISSING_AUTH",
                 None => true,

@@ -8,6 +8,7 @@ use super::{Device, Link, Said, Scene, Stage, Style, Unacked, Wish};
 use crate::coverage::Seen;
 use crate::ledger::{Describes, Excuse};
 use crate::line::Leaving;
+use crate::secrets;
 use crate::swarm::{Quirk, Retry, pick};
 use codec::mqtt::{
     Connect, PacketId, PublishHead, QoS, Will, encode_disconnect, encode_pingreq, encode_puback,
@@ -97,7 +98,7 @@ impl Device {
         let client_id = format!("lua-{}-{}{}", self.agent, self.name, if foreign_id { "-2" } else { "" });
         let username = format!("{}:{}", self.agent, self.name);
         let will = format!("{}status", self.prefix);
-        let secret = if wrong_key { "wrong" } else { self.secret.as_str() };
+        let secret = if wrong_key { secrets::WRONG } else { self.secret.as_str() };
         let will =
             Will { topic: &will, payload: b"{\"status\":\"offline\"}", qos: QoS::AtLeastOnce, retain: true };
         let connect = Connect {
@@ -111,6 +112,7 @@ impl Device {
         link.say(|out| connect.encode(out).expect(FITS));
         link.stage = Stage::Greeted;
         scene.ledger.link_greets(link.id);
+        self.show_key(scene, link, secret, self.agent);
         if wrong_key || scene.ledger.identities[self.identity].revoked {
             scene.ledger.wrong_keys += 1;
         }

@@ -139,8 +139,10 @@ impl Device {
             self.backs_off_until_ms = scene.ledger.now_ms + 20 + self.tongues.dice.below(40);
             return;
         }
-        if !known && self.tongues.last != Some(Tongue::Mqtt) {
-            self.backs_off_until_ms = scene.ledger.now_ms + self.tongues.dice.below(40);
+        // Longer than whoever fights for a name is held up, where few strangers may be.
+        let longest_ms = if self.is_crowded(scene) { 400 } else { 40 };
+        if !known && (self.tongues.last != Some(Tongue::Mqtt) || self.is_crowded(scene)) {
+            self.backs_off_until_ms = scene.ledger.now_ms + self.tongues.dice.below(longest_ms);
         }
     }
 
@@ -179,7 +181,11 @@ impl Device {
         if let Some(how) = link.line.take_turned_away() {
             let facts = &scene.ledger.links[link.id];
             let may = facts.excuse.is_some() || facts.rivalled || scene.ledger.stopping;
-            let may = may || self.is_crowded(scene) || link.line.end().is_some() || link.line.was_cut();
+            let may = may
+                || self.is_crowded(scene)
+                || self.may_be_put_off(scene, link)
+                || link.line.end().is_some()
+                || link.line.was_cut();
             scene.ledger.check(may, Oracle::Blame, &self.peer_on(link), || {
                 format!("a good WebSocket was {how} before it could carry the session")
             });

@@ -247,6 +247,15 @@ impl Ledger {
         recent.filter(|(_, question)| fits(question)).map(|(n, _)| n).collect()
     }
 
+    /// The request was turned away before anybody looked at what it asks.
+    pub fn put_off(&mut self, n: usize) {
+        if !self.questions[n].keyed {
+            self.questions[n].ended = Some((503, String::new()));
+            self.questions[n].ended_step = Some(self.step);
+            self.questions[n].ended_ms = Some(self.now_ms);
+        }
+    }
+
     /// A question whose request is said in small pieces.
     pub fn dribble(&mut self, n: usize) {
         self.questions[n].dribbled = true;

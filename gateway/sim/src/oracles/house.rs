@@ -61,6 +61,11 @@ pub fn check_nothing_left(house: &House, kernel: &Kernel, ledger: &mut Ledger) {
             ledger.saw(Seen::FullMailbox);
         }
     }
+    // A stop does not wait for sessions whose clients have left without a word.
+    let visitors = house.visitors();
+    ledger.check(visitors == [0; 4] || ledger.stopping, Oracle::NothingLeft, &"cores", || {
+        format!("[sessions, their names, strangers, claims] {visitors:?}")
+    });
     for tenant in &TENANTS[..ledger.tenants] {
         let in_flight = in_flight(house, tenant);
         ledger.check(in_flight == 0, Oracle::NothingLeft, tenant, || {

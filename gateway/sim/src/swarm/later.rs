@@ -14,6 +14,17 @@ pub struct Retry {
     pub backoff_ms: u64,
 }
 
+/// The auth service behind the key file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AuthService {
+    /// How long its yes is used, in milliseconds.
+    pub cache_ms: u64,
+    /// A call that takes longer has failed, in milliseconds.
+    pub timeout_ms: u64,
+    /// It fails and is slow in the storm.
+    pub moody: bool,
+}
+
 impl Swarm {
     /// Draws it all.
     pub fn draw_later(&mut self, seed: u64) {
@@ -21,6 +32,7 @@ impl Swarm {
         self.queues = Dice::new(seed.wrapping_mul(0x9FB2_1C65_1E98_DF25) ^ 0x0FF).chance(400);
         self.draw_mark(&mut Dice::new(seed.wrapping_mul(0xD6E8_FEB8_6659_FD93) ^ 0xF0));
         self.controls = Dice::new(seed.wrapping_mul(0xE703_7ED1_A0B4_28DB) ^ 0xC0).chance(350);
+        self.draw_auth_service(&mut Dice::new(seed.wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ 0xA07));
     }
 
     /// A mark that the mail of a small house reaches.
@@ -36,5 +48,23 @@ impl Swarm {
             let backoff_ms = *pick(dice, &[0, 10, 40, 200]).expect("a list");
             self.retry = Some(Retry { max_attempts, backoff_ms });
         }
+    }
+
+    fn draw_auth_service(&mut self, dice: &mut Dice) {
+        if !dice.chance(400) {
+            return;
+        }
+        self.limits.auth_wait_ms = *pick(dice, &[400, 2_000, 5_000]).expect("a list");
+        self.limits.auth_no_ms = *pick(dice, &[0, 300, 5_000]).expect("a list");
+        self.limits.auth_outage_ms = *pick(dice, &[0, 4_000, 900_000, 900_000]).expect("a list");
+        self.limits.auth_calls_max = *pick(dice, &[1, 2, 64]).expect("a list");
+        if dice.chance(100) {
+            self.limits.auth_waiting_max = 2;
+        }
+        self.auth_service = Some(AuthService {
+            cache_ms: *pick(dice, &[0, 1_500, 4_000, 60_000]).expect("a list"),
+            timeout_ms: *pick(dice, &[200, 1_000]).expect("a list"),
+            moody: dice.chance(600),
+        });
     }
 }

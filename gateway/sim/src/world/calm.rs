@@ -6,6 +6,7 @@
 mod attempts;
 mod control;
 mod queue;
+mod vet;
 
 use super::World;
 use crate::agent::{Agent, Request};
@@ -36,10 +37,12 @@ impl World {
         for device in &mut self.devices {
             device.wish = if device.is_rival { Wish::Away } else { Wish::Ready };
         }
-        let chapters: [fn(&mut Self); 11] = [
+        let chapters: [fn(&mut Self); 13] = [
             Self::dismiss_rivals,
+            Self::hear_service_out,
             Self::pardon,
             Self::settle,
+            Self::vet,
             Self::look,
             Self::order,
             Self::try_again,
@@ -222,6 +225,11 @@ impl World {
             world.kernel.open_sockets() == 0 && world.house.letters() == 0
         });
         self.until("sessions that polled are over", self.settle_ms(), true, Self::is_rid_of_leavers);
+        let has_answered = |world: &Self| world.service.as_ref().is_none_or(|service| service.calls() == 0);
+        self.until("the service has answered", PROMPT_MS, true, has_answered);
+        // A session may have been opened for a client that never heard of it, or whose last poll was lost: its patience ends it.
+        let is_empty = |world: &Self| world.house.visitors() == [0; 4];
+        self.until("whoever is nobody's device has gone", self.settle_ms(), true, is_empty);
         // What their ends had to tell goes from hand to hand, and no byte on a wire shows it.
         for _ in 0..16 {
             self.round(0);
@@ -277,7 +285,8 @@ impl World {
 
     fn let_mail_pass(&mut self) {
         if self.ledger.congestion.is_possible {
-            self.rest();
+            // It goes from hand to hand, one letter at a time, and shows on no wire for a while.
+            (0..4).for_each(|_| self.rest());
         }
     }
 
@@ -392,6 +401,10 @@ impl World {
         }
         let asked = (0..self.house.cores.len()).filter_map(|core| self.kernel.asked_to_sleep(core)).min();
         let rests = self.devices.iter().filter_map(|device| device.rests_ms(self.ledger.now_ms)).min();
+        let rests = rests
+            .into_iter()
+            .chain(self.service.as_ref().and_then(|service| service.rests_ms(self.ledger.now_ms)))
+            .min();
         let asked_ms = asked.map_or(IDLE_MS, |asked| asked.as_millis() as u64);
         asked_ms.min(rests.unwrap_or(IDLE_MS)).clamp(1, IDLE_MS)
     }
