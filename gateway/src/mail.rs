@@ -33,7 +33,7 @@ use crate::command::outcome::Outcome;
 use crate::command::repeats::Waiter;
 use crate::command::text::AskText;
 use crate::device::control::{Control, Controlled};
-use crate::device::polling::{Homeward, PollMail, Polled};
+use crate::device::polling::{Homeward, PollMail, Polled, Recognised};
 use crate::device::refusals::Refused;
 use crate::device::tap::{Reader, TapWish, Tapped};
 use crate::metrics::Counters;
@@ -106,6 +106,8 @@ pub enum Mail {
     Poll(Box<PollMail>),
     /// Back to the core that took the request: the answer.
     Polled(Polled),
+    /// Back to that core before the answer: the session is a device's, and the request waits.
+    Recognised(Recognised),
     /// To a device's home core: the session that it polls with.
     Homeward(Box<Homeward>),
     /// To a session's birth core: it is over.

@@ -325,6 +325,7 @@ impl Service for Shard {
             }
             Mail::Poll(poll) => self.session_asked(cx, poll),
             Mail::Polled(polled) => self.polled(cx, &polled),
+            Mail::Recognised(recognised) => self.recognised(recognised),
             Mail::Homeward(homeward) => self.session_comes_home(cx, *homeward),
             Mail::SessionGone(id) => self.session_gone(id),
             Mail::Unheard => self.hear_the_unheard(cx),

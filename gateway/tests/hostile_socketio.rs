@@ -510,6 +510,50 @@ fn sessions_of_nobody_give_way_to_newer_ones() {
     scene.must_serve("after a flood of sessions");
 }
 
+/// L4 for devices that poll without keep-alive: whoever polls for a device is no stranger while it waits, however many do so
+/// from one address; strangers of that address still give way.
+#[test]
+fn l04_polls_of_devices_give_way_to_nobody() {
+    for cores in [1, 2] {
+        let scene = Scene::on_cores(cores, "unidentified_per_address = 8");
+        let fleet: Vec<(String, String)> = (0..40)
+            .map(|n| {
+                let (name, sid) = (format!("poller-{n}"), polling(scene.gateway.http));
+                let commands = json!([{"name": "work", "description": "Works"}]);
+                assert_eq!(post(scene.gateway.http, &sid, &connect(&scene, &name, &commands)), "200");
+                let said = poll(scene.gateway.http, &sid).1;
+                assert!(said.ends_with(r#"42/devices,["connected",{}]"#), "{name}: {said}");
+                (name, sid)
+            })
+            .collect();
+        let mut polls: Vec<Raw> = fleet
+            .iter()
+            .map(|(name, sid)| {
+                let request = get(&format!("EIO=4&transport=polling&sid={sid}"), "Connection: close\r\n");
+                let waits = Raw::sending(scene.gateway.http, request.as_bytes());
+                // Until its request is read it is a stranger, and no more than eight may come at once.
+                assert_eq!(scene.alpha.status(name), "online");
+                waits
+            })
+            .collect();
+        let evicted = || scene.metric("gateway_strangers_evicted_total");
+        assert_eq!(evicted(), 0.0, "{cores}: all are devices");
+        let crowd: Vec<Raw> = (0..40).map(|_| Raw::connect(scene.gateway.mqtt)).collect();
+        let too_many = (crowd.len() - 8 * cores) as f64;
+        wait_for("strangers give way", SOON, || (evicted() >= too_many).then_some(()));
+        for ((name, _), waits) in fleet.iter().zip(&mut polls) {
+            let body = json!({"command": "work", "payload": {"for": name}});
+            let answer =
+                scene.alpha.post(&format!("/devices/{name}/commands"), &body, &[("Prefer", "respond-async")]);
+            assert_eq!(answer.status, 202, "{cores}: {name}: {}", answer.json);
+            let heard = waits.closed_within(SOON).expect("its poll is answered");
+            let heard = String::from_utf8_lossy(&heard);
+            assert!(heard.starts_with("HTTP/1.1 200 ") && heard.contains(name), "{cores}: {name}: {heard}");
+        }
+        scene.must_serve("after L4");
+    }
+}
+
 #[test]
 fn g12_a_flood_of_namespaces() {
     let scene = Scene::start("");

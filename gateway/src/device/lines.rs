@@ -46,6 +46,8 @@ pub struct Line {
     pub doomed: bool,
     /// More waits for a poll than may.
     pub choked: bool,
+    /// The newest poll and POST that waited while it was a device's.
+    recognised: [Option<(usize, Key)>; 2],
     alarm: Option<(Alarm, Instant)>,
     /// Its deadline came, and may have been excused: no other comes before this.
     look_again_at: Option<Instant>,
@@ -64,6 +66,20 @@ impl Line {
     /// A session that nothing happened to.
     pub fn new(id: u128, birth: usize, opened: Option<Opened>) -> Self {
         Self { id, birth, opened, ..Self::default() }
+    }
+
+    /// The poll and the POST that wait, each if the one before waited over another connection: a client that keeps its
+    /// connections costs no letter for each.
+    pub fn newcomers(&mut self) -> [Option<(usize, Key)>; 2] {
+        let mut waits = [self.poll, self.post];
+        for (waits, known) in waits.iter_mut().zip(&mut self.recognised) {
+            if waits == known {
+                *waits = None;
+            } else if waits.is_some() {
+                *known = *waits;
+            }
+        }
+        waits
     }
 }
 

@@ -7,6 +7,7 @@
 //! ```text
 //!   GET, POST ?sid= --> Mail::Poll --> birth core --- the session is here ------------> heard, answered
 //!                                            \------- it went home: Mail::Poll -------> home core
+//!   no stranger <-- Mail::Recognised <-- it is a device's, and has nothing to say yet ------+
 //!   answer <----------- Mail::Polled <------------------------------------------------------+
 //! ```
 
@@ -68,6 +69,15 @@ pub struct Polled {
     pub body: Vec<u8>,
     /// The session is a device's: whoever polls it is no stranger.
     pub known: bool,
+}
+
+/// A request of a device waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Recognised {
+    /// The connection that waits.
+    pub conn: Key,
+    /// The session.
+    pub id: u128,
 }
 
 /// A session on its way home.
@@ -293,6 +303,16 @@ impl Shard {
         self.respond_socketio(cx, polled.conn, polled.status, content_type, &polled.body);
     }
 
+    /// A request that this core took waits for a device's session: its connection is no stranger from now on, and not only when
+    /// the answer comes, which may take as long as a client waits.
+    pub(crate) fn recognised(&mut self, recognised: Recognised) {
+        let Some(peer) = self.peers.http_mut(recognised.conn) else { return };
+        // By now the connection may be at its next request.
+        if matches!(peer.waits, Waits::Session { id, .. } if id == recognised.id) {
+            self.farewell_stranger(recognised.conn);
+        }
+    }
+
     /// The session is no more: its sid is unknown from now on, and requests that wait for it are told so.
     pub(super) fn forget_line(&mut self, cx: &mut Cx<'_>, line: &Line) {
         self.sids.remove(&line.id);
@@ -332,6 +352,10 @@ impl Shard {
             }
             if heard && let Some((core, conn)) = line.post.take() {
                 answer(cx, core, conn, 200, b"ok".to_vec(), seated);
+            }
+            let newcomers = if seated { line.newcomers() } else { [None; 2] };
+            for (core, conn) in newcomers.into_iter().flatten() {
+                cx.post(core, Mail::Recognised(Recognised { conn, id: line.id }));
             }
             if !probing && let Some(probe) = line.probe.take() {
                 self.peers.remove(probe);
