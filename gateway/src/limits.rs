@@ -205,7 +205,7 @@ limits! {
         /// Calls to the auth service at once; there is at most one per key, and sources take turns.
         auth_calls_max: u32 = 64, 1..=1024, "calls";
         /// Log-ins that may wait for the auth service; with one more, one of the source that has most is refused for now (CONNACK 3,
-        /// HTTP 503).
+        /// HTTP 503). Devices that wait are none of the unidentified connections.
         auth_waiting_max: u32 = 10_000, 1..=1_000_000, "log-ins";
         /// Time that one log-in waits for the auth service; then it is refused for now.
         auth_wait_ms: u64 = 5000, 100..=60_000, "ms";

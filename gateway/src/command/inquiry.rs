@@ -148,29 +148,43 @@ impl Shard {
         }
     }
 
+    /// The newest that are wanted, and one more, which tells that there are more. Only these are written.
     fn list_commands(&self, cx: &Cx<'_>, agent: &str, wish: &Wish) -> Vec<(Place, Vec<u8>)> {
-        let mut listed = Vec::new();
-        let mut list = |story: Story<'_>| {
-            if wish.wants(&story) {
+        let most = wish.limit + 1;
+        let mut places = Vec::new();
+        self.each_story(cx, agent, &mut |story| {
+            if wish.wants(story) {
+                places.push(place(story));
+            }
+        });
+        if places.len() > most {
+            places.select_nth_unstable_by(most, |a, b| b.cmp(a));
+            places.truncate(most);
+        }
+        let Some(oldest) = places.iter().min().copied() else { return Vec::new() };
+        let mut listed = Vec::with_capacity(places.len());
+        self.each_story(cx, agent, &mut |story| {
+            if wish.wants(story) && place(story) >= oldest {
                 let mut json = Vec::new();
                 story.write(&mut json);
-                listed.push((place(&story), json));
+                listed.push((place(story), json));
             }
-        };
-        for (key, pending) in self.pending.iter() {
-            if pending.place.agent().name() == agent {
-                list(pending.story(pending.id(key, cx.core(), self.facts.epoch)));
-            }
-        }
-        // Ended ones come in the order of their ends, not of their asks; more than the limit are looked at, so that the
-        // newest asked are among them, and no more than are remembered.
-        self.records.tell_all(agent, |_, story| {
-            list(story);
-            true
         });
         listed.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
-        // One more than is wanted tells that there are more.
-        listed.truncate(wish.limit + 1);
         listed
+    }
+
+    /// Every command of an agent that is known here. Ended ones come in the order of their ends, not of their asks, so whoever
+    /// wants the newest must hear of all.
+    fn each_story(&self, cx: &Cx<'_>, agent: &str, told: &mut dyn FnMut(&Story<'_>)) {
+        for (key, pending) in self.pending.iter() {
+            if pending.place.agent().name() == agent {
+                told(&pending.story(pending.id(key, cx.core(), self.facts.epoch)));
+            }
+        }
+        self.records.tell_all(agent, |_, story| {
+            told(&story);
+            true
+        });
     }
 }
