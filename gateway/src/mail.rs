@@ -15,7 +15,7 @@
 //!   agent's core  -- Control -------->  home core
 //!                 <- Controlled ------
 //!   agent's core  -- Tap ------------>  home core, every core
-//!                 <- Tapped ----------
+//!                 <- TapOpened, Tapped
 //!   agent's core  -- Gather --------->  every core       home core -- Work(Compile, Check) -> worker
 //!                 <- Gathered --------                             <- Worked(...)
 //!   any core      -- Gatekeeper(Judge) -> gatekeeper <- Gatekeeper(Heard) -- callers
@@ -64,6 +64,8 @@ pub enum Mail {
     Controlled(Controlled),
     /// To a device's home core, or to every core: somebody wants to look, has taken what was shown, or has gone.
     Tap(Reader, TapWish),
+    /// Back, to this connection's: what is said is shown from now on.
+    TapOpened(Key),
     /// Back: what a device and the gateway said to each other.
     Tapped(Box<Tapped>),
     /// To every core: what do you hold of this agent?

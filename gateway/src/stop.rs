@@ -77,9 +77,10 @@ impl Shard {
                 Peer::Probe(_) | Peer::Gone(_) => None,
                 // It goes with its session.
                 Peer::Carrier(_) => Some("a session"),
-                Peer::Http(peer) => match peer.waits {
+                Peer::Http(peer) => match &peer.waits {
                     Waits::Verdict(_) | Waits::Ticket(_) | Waits::Opening(_) => Some("a request"),
                     Waits::Session { .. } => Some("a poll"),
+                    Waits::Tap(tap) if tap.is_opening() => Some("a request"),
                     Waits::Request => (!peer.session.is_idle()).then_some("half a request"),
                     Waits::Stream(_) | Waits::Tap(_) | Waits::End => None,
                 },

@@ -144,7 +144,10 @@ impl Shard {
                 // It is a device's now: the rest of the bytes is for that conversation.
                 return Verdict::Yield { consumed: input.taken() };
             };
-            match peer.waits {
+            match &peer.waits {
+                Waits::Tap(tap) if tap.is_opening() => {
+                    return Verdict::Pause { consumed: input.taken() };
+                }
                 Waits::Request | Waits::Stream(_) | Waits::Tap(_) => {}
                 // While nothing more was sent we go on reading, so that a poll that is given up is noticed.
                 Waits::Session { .. } if input.is_empty() => {

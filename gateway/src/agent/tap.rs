@@ -27,6 +27,16 @@ pub struct TapStream {
     pub comment_at: Instant,
     cores: Range<usize>,
     missed: u64,
+    /// Cores that have not said yet that they show what is said from now on. Until all have, the request is not answered: whoever
+    /// reads 200 misses nothing that is said after it.
+    opening: usize,
+}
+
+impl TapStream {
+    /// Whether its request is not answered yet.
+    pub fn is_opening(&self) -> bool {
+        self.opening > 0
+    }
 }
 
 impl Shard {
@@ -55,13 +65,7 @@ impl Shard {
             return self.problem(cx, conn, ApiError::TooManyStreams, &Problem::default());
         };
         let comment_at = cx.now() + Duration::from_millis(self.facts.limits.sse_comment_ms);
-        let (Some(peer), Some(out)) = (self.peers.http_mut(conn), cx.out_urgent(conn)) else { return };
-        let headers = [("X-Accel-Buffering", "no")];
-        if peer.session.begin_stream(200, "text/event-stream", &headers, out) == After::Close {
-            peer.waits = Waits::End;
-            return cx.hang_up(conn);
-        }
-        sse::comment(out, "tapping");
+        let Some(peer) = self.peers.http_mut(conn) else { return };
         let device = Some(device).filter(|device| !device.is_empty());
         let cores = match device {
             Some(device) => {
@@ -70,15 +74,37 @@ impl Shard {
             }
             None => 0..cx.cores(),
         };
-        peer.waits = Waits::Tap(Box::new(TapStream { place, comment_at, cores: cores.clone(), missed: 0 }));
-        // As with a stream of events: its end must be seen, though its request may have waited.
-        cx.resume(conn);
+        let opening = cores.len();
+        let tap = TapStream { place, comment_at, cores: cores.clone(), missed: 0, opening };
+        peer.waits = Waits::Tap(Box::new(tap));
         let reader = Reader { core: cx.core(), conn };
         for core in cores {
             let agent = agent.name_shared().clone();
             let wish = TapWish::Open { agent, device: device.map(Into::into), payloads };
             cx.post(core, Mail::Tap(reader, wish));
         }
+    }
+
+    /// A core shows what is said from now on; when all do, the stream begins.
+    pub(crate) fn tap_opened(&mut self, cx: &mut Cx<'_>, conn: Key) {
+        let (Some(peer), Some(out)) = (self.peers.http_mut(conn), cx.out_urgent(conn)) else { return };
+        let Waits::Tap(tap) = &mut peer.waits else { return };
+        debug_assert!(tap.is_opening(), "each core opens a tap once");
+        tap.opening = tap.opening.saturating_sub(1);
+        if tap.is_opening() {
+            return;
+        }
+        let headers = [("X-Accel-Buffering", "no")];
+        if peer.session.begin_stream(200, "text/event-stream", &headers, out) == After::Close {
+            if let Waits::Tap(tap) = std::mem::replace(&mut peer.waits, Waits::End) {
+                self.close_tap(cx, conn, &tap);
+            }
+            return cx.hang_up(conn);
+        }
+        sse::comment(out, "tapping");
+        // Nothing was read meanwhile: from now on its reader is seen leaving.
+        cx.resume(conn);
+        self.set_deadline(cx, conn);
     }
 
     /// A home core shows a message. It is taken in any case, so that the home core never counts what nobody will take.
@@ -89,6 +115,8 @@ impl Shard {
         let Some(Waits::Tap(tap)) = self.peers.http_mut(conn).map(|peer| &mut peer.waits) else { return };
         tap.missed += tapped.missed;
         match cx.out(conn) {
+            // It was said before the reader was told that it reads.
+            _ if tap.is_opening() => {}
             None => tap.missed += 1,
             Some(out) => {
                 tap.comment_at = now + every;
@@ -108,7 +136,7 @@ impl Shard {
         let at = cx.now() + Duration::from_millis(self.facts.limits.sse_comment_ms);
         let Some(Waits::Tap(tap)) = self.peers.http_mut(conn).map(|peer| &mut peer.waits) else { return };
         tap.comment_at = at;
-        if let Some(out) = cx.out(conn) {
+        if let Some(out) = cx.out(conn).filter(|_| !tap.is_opening()) {
             sse::comment(out, "alive");
         }
     }

@@ -147,8 +147,12 @@ impl Tap {
 
 impl Shard {
     /// An agent's core has a wish about a tap.
-    pub(crate) fn tap(&mut self, reader: Reader, wish: TapWish) {
+    pub(crate) fn tap(&mut self, cx: &mut Cx<'_>, reader: Reader, wish: TapWish) {
+        let opens = matches!(wish, TapWish::Open { .. });
         self.taps.obey(reader, wish);
+        if opens {
+            cx.post(reader.core, Mail::TapOpened(reader.conn));
+        }
     }
 }
 

@@ -72,6 +72,8 @@ createInterface({ input: process.stdin }).on("line", (line) => {
   const socket = devices.get(name);
   switch (order.do) {
     case "connect":
+      // One that was dropped without a word comes back by itself, and would fight for the name.
+      socket?.disconnect();
       devices.set(name, make(name, order.auth));
       break;
     case "trigger":
